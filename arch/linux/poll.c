@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * arch/linux/poll.c — a pollset is an epoll instance and an eventfd that interrupts it.
+ *
+ * One-shot  Every descriptor is registered with EPOLLONESHOT: after its report the kernel keeps
+ *           it, disabled, so arming again is one EPOLL_CTL_MOD. Only the first time costs an
+ *           extra call, and closing a descriptor cleans up by itself.
+ * Kick      The eventfd is watched for edges: each write is one edge, collected by one wait.
+ *           Nobody ever reads it. (Its counter would overflow after 2^64 kicks.)
+ * Keys      go through the kernel. The kick has the one key that callers may not use.
+ */
+#define _GNU_SOURCE
+
+#include "arch/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+enum { BATCH = 64 };
+static const uint64_t key_kick = UINT64_MAX;
+
+struct kci_pollset {
+    int ep;
+    int kick;
+};
+
+static int watch_kick(struct kci_pollset *ps)
+{
+    struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = key_kick };
+
+    return epoll_ctl(ps->ep, EPOLL_CTL_ADD, ps->kick, &e);
+}
+
+int kci_pollset_create(struct kci_pollset **out)
+{
+    struct kci_pollset *ps = malloc(sizeof *ps);
+
+    if (!ps)
+        return -ENOMEM;
+    ps->kick = -1;
+    if ((ps->ep = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+        (ps->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 || watch_kick(ps) != 0) {
+        int rc = -errno;
+        kci_pollset_destroy(ps);
+        return rc;
+    }
+    *out = ps;
+    return 0;
+}
+
+void kci_pollset_destroy(struct kci_pollset *ps)
+{
+    if (ps->kick >= 0)
+        (void)close(ps->kick);
+    if (ps->ep >= 0)
+        (void)close(ps->ep);
+    free(ps);
+}
+
+static uint32_t to_epoll(unsigned ev)
+{
+    return ((ev & KCI_POLL_RD) ? EPOLLIN | EPOLLRDHUP : 0u) |
+           ((ev & KCI_POLL_WR) ? EPOLLOUT : 0u) | ((ev & KCI_POLL_HUP) ? EPOLLRDHUP : 0u);
+}
+
+static unsigned from_epoll(uint32_t events)
+{
+    return ((events & EPOLLIN) ? KCI_POLL_RD : 0u) | ((events & EPOLLOUT) ? KCI_POLL_WR : 0u) |
+           ((events & (EPOLLHUP | EPOLLRDHUP)) ? KCI_POLL_HUP : 0u) |
+           ((events & EPOLLERR) ? KCI_POLL_ERR : 0u);
+}
+
+int kci_pollset_arm(struct kci_pollset *ps, int fd, unsigned ev, uint64_t key)
+{
+    struct epoll_event e = { .events = to_epoll(ev) | EPOLLONESHOT, .data.u64 = key };
+
+    if (key == key_kick)
+        return -EINVAL;
+    // Two threads may both find the descriptor new; the loser's ADD then becomes a MOD.
+    for (;;) {
+        if (epoll_ctl(ps->ep, EPOLL_CTL_MOD, fd, &e) == 0)
+            return 0;
+        int rc = kci_os_error();
+        if (rc != -ENOENT)
+            return rc;
+        if (epoll_ctl(ps->ep, EPOLL_CTL_ADD, fd, &e) == 0)
+            return 0;
+        if ((rc = kci_os_error()) != -EEXIST)
+            return rc;
+    }
+}
+
+void kci_pollset_forget(struct kci_pollset *ps, int fd)
+{
+    struct epoll_event unused = { 0 };
+
+    (void)epoll_ctl(ps->ep, EPOLL_CTL_DEL, fd, &unused);
+}
+
+/* Nanoseconds from now until then; -1: for ever. */
+static int64_t time_left(int64_t until_ns)
+{
+    if (until_ns == INT64_MAX)
+        return -1;
+    if (until_ns <= 0)
+        return 0;
+    int64_t left = until_ns - kci_os_now();
+    return left > 0 ? left : 0;
+}
+
+/* Before Linux 5.11: milliseconds, rounded up so that we never wake too early and spin. */
+static int wait_ms(int ep, struct epoll_event *events, int max, int64_t left_ns)
+{
+    int64_t ms = left_ns < 0 ? -1 : left_ns / 1000000 + (left_ns % 1000000 != 0);
+
+    return epoll_wait(ep, events, max, ms < INT_MAX ? (int)ms : INT_MAX);
+}
+
+static int wait_ns(int ep, struct epoll_event *events, int max, int64_t left_ns)
+{
+    static _Atomic(bool) missing;
+
+    if (left_ns <= 0 || ka_load(&missing, relaxed)) // relaxed: a stale answer costs one call
+        return wait_ms(ep, events, max, left_ns);
+
+    struct timespec ts = { (time_t)(left_ns / 1000000000), (long)(left_ns % 1000000000) };
+    long n = syscall(SYS_epoll_pwait2, ep, events, max, &ts, NULL, (size_t)0);
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM)) // sandboxes say EPERM
+        return (int)n;
+    ka_store(&missing, true, relaxed); // relaxed: as above
+    return wait_ms(ep, events, max, left_ns);
+}
+
+int kci_pollset_wait(struct kci_pollset *ps, struct kci_poll_event *out, int max,
+                     int64_t until_ns)
+{
+    struct epoll_event events[BATCH];
+    int n = wait_ns(ps->ep, events, max < BATCH ? max : BATCH, time_left(until_ns));
+    int count = 0;
+
+    for (int i = 0; i < n; i++) { // n < 0: interrupted by a signal, which is nothing ready
+        if (events[i].data.u64 == key_kick)
+            continue;
+        out[count].key = events[i].data.u64;
+        out[count++].ev = from_epoll(events[i].events);
+    }
+    return count;
+}
+
+void kci_pollset_kick(struct kci_pollset *ps)
+{
+    const uint64_t one = 1;
+    ssize_t n;
+
+    do
+        n = write(ps->kick, &one, sizeof one);
+    while (n < 0 && kci_os_error() == -EINTR);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * chan/chan.h — the channel itself, and what other layers may do with one.
+ *
+ * Invariants, under the lock, for direct flavours
+ *   one-side  senders and receivers never wait at the same time, except one select with both
+ *   no-hoard  a stored element means nobody waits for an element
+ *   no-stall  room means nobody waits for room
+ */
+#ifndef CHAN_CHAN_H
+#define CHAN_CHAN_H
+
+#include <kcoro/chan.h>
+
+#include "chan/flavor.h"
+#include "core/list.h"
+#include "core/lock.h"
+#include "sched/source.h"
+
+struct kc_chan {
+    _Atomic(unsigned) refs;
+    struct kci_lock lock;
+    const struct kci_flavor *fl; /* fixed, like all up to `name` */
+    size_t elem_size;
+    long cap;
+    int overflow;
+    unsigned caps;
+    size_t max_bytes;
+    void (*on_undelivered)(void *elem, unsigned reason, void *arg);
+    void *arg;
+    const char *name;
+    unsigned char *spare; /* one element, for kc_chan_cancel; NULL without a hook */
+    _Atomic(int) why;     /* lock; 0 open, 1 closed, negative reason */
+    bool cancelled;       /* lock */
+    int producers;        /* lock */
+    struct kci_list senders, receivers; /* lock: kci_waiter */
+    struct kci_list watchers; /* lock: kci_waiter; for the close alone */
+    struct kci_list returned; /* lock: kci_returned, taken before anything stored */
+    size_t nreturned;     /* lock */
+    uint64_t sends, recvs, dropped, undelivered; /* lock */
+};
+
+/* An element put back at the front of its channel. */
+struct kci_returned {
+    struct kci_list node;
+    _Alignas(max_align_t) unsigned char elem[];
+};
+
+/* Sending and receiving as sources: obj kc_chan_t, arg the element. */
+extern const struct kci_source kci_send_source;
+extern const struct kci_source kci_recv_source;
+
+/* For flavours of other layers: a channel object of fl->size bytes. 0; -ENOMEM; -EOVERFLOW. */
+int kci_chan_create(kc_chan_t **out, const kc_chan_opts_t *o, const struct kci_flavor *fl);
+
+/* ---- for flavours whose elements and room come from elsewhere ---- */
+
+/* Locked. An element arrived (the flavour stored it): hand stored elements to waiting
+ * receivers. The winners are moved to `won`, for kci_waiters_finish(won, 0) after unlocking. */
+void kci_chan_serve_receivers(kc_chan_t *ch, struct kci_list *won);
+/* Locked. Room appeared: let waiting senders offer. Winners as above. */
+void kci_chan_serve_senders(kc_chan_t *ch, struct kci_list *won);
+/* Put elements (kci_returned, oldest first) back at the front, all at once so that nobody takes
+ * a newer one before an older; empties the list. Unlocked. A closed channel still takes them
+ * back, a cancelled one gives them to the hook. They count as not received. */
+void kci_chan_give_back_all(kc_chan_t *ch, struct kci_list *elems);
+/* The same for one. */
+void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
+/* Report an element of ch that nobody will get. Unlocked. */
+void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason);
+
+static inline bool kci_chan_is_closed(const kc_chan_t *ch)
+{
+    kc_chan_t *c = (kc_chan_t *)(uintptr_t)ch; // C11 atomics cannot be loaded through const
+    return ka_load(&c->why, relaxed);          // relaxed: decided under the lock
+}
+
+#endif

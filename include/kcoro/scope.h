@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * kcoro/scope.h — scopes own coroutines; tokens tell them to stop.
+ *
+ * A scope waits for every coroutine started in it. Its token is the ambient token of its
+ * coroutines and, between open and close, of the coroutine that opened it: once triggered,
+ * every call of theirs that could wait says -ECANCELED. Tokens form a tree; cancelling one
+ * cancels all below it.
+ */
+#ifndef KCORO_SCOPE_H
+#define KCORO_SCOPE_H
+
+#include <kcoro/base.h>
+#include <kcoro/runtime.h>
+
+KCI_BEGIN
+
+struct kc_attr;
+struct kc_co;
+
+typedef struct kc_cancel kc_cancel_t;
+
+/* A scope, in the caller's memory between open and close. */
+typedef struct {
+    void *kci_body;
+    uintptr_t kci_reserved[7];
+} kc_scope_t;
+
+/* KC_FAILFAST: the first error cancels the others. KC_SUPERVISE: errors are only remembered.
+ * KC_RACE: the first success cancels the rest. */
+enum { KC_FAILFAST = 0, KC_SUPERVISE = 1, KC_RACE = 2 };
+
+/* Zero means the default everywhere. */
+typedef struct {
+    int policy;             /* KC_FAILFAST, KC_SUPERVISE, KC_RACE */
+    kc_deadline_t deadline; /* {0}: none; else cancelled then, with reason -ETIME */
+    unsigned limit;         /* most children alive at once; 0: no limit */
+    const char *name;       /* borrowed until close */
+    uintptr_t reserved[4];
+} kc_scope_opts_t;
+
+/*
+ * kc_scope_open — open a scope and make it current. `opts` may be NULL (borrowed during the
+ * call).
+ *
+ * Returns  0; -ENOMEM; -EINVAL; -EPERM outside a coroutine or inside an undelivered hook
+ * Runs on  coroutine
+ */
+KC_EXPORT KC_MUST_CHECK int kc_scope_open(kc_scope_t *s, const kc_scope_opts_t *opts);
+
+/* kc_scope_spawn — start fn with a copy of args (n > 0) or with args itself (n == 0) in
+ * scope s.
+ * Returns  as kc_spawn and kc_spawn_copy. Any coroutine of the runtime, while s is open */
+KC_EXPORT int kc_scope_spawn(kc_scope_t *s, struct kc_co **out, kc_fn fn, const void *args,
+                             size_t n, const struct kc_attr *attr);
+
+/* kc_scope_wait — Returns 0 once no child is alive; -EAGAIN -ETIME -ECANCELED. Parks. */
+KC_EXPORT KC_MUST_CHECK int kc_scope_wait(kc_scope_t *s, kc_deadline_t dl);
+
+/* kc_scope_cancel — trigger the scope's token. Returns 0; -EALREADY; any thread while s is
+ * open. */
+KC_EXPORT int kc_scope_cancel(kc_scope_t *s, int why);
+
+/*
+ * kc_scope_close — join the children, drop what the scope owns, make the outer scope current.
+ *
+ * Returns  0; the first error of a child (fail-fast, supervise; race: only if none succeeded);
+ *          -ETIME the scope's deadline cancelled it; else the reason it was cancelled with
+ *          (-ECANCELED for reason 0, or when an outer scope was cancelled)
+ * Runs on  the coroutine that opened it; a stranger aborts with a message
+ * Cancel   no: it always joins; a cancelled scope's children end soon
+ */
+KC_EXPORT int kc_scope_close(kc_scope_t *s);
+
+/* kc_scope_current — Returns the innermost scope of the running coroutine; NULL outside. */
+KC_EXPORT kc_scope_t *kc_scope_current(void);
+/* kc_scope_token — Returns the scope's token (borrowed until close). */
+KC_EXPORT kc_cancel_t *kc_scope_token(kc_scope_t *s);
+/* kc_scope_own — drop(obj) when s closes, after its children; the last owned is dropped first.
+ * Returns  0; -ENOMEM; -EINVAL */
+KC_EXPORT int kc_scope_own(kc_scope_t *s, void *obj, void (*drop)(void *));
+/* kc_scope_disown — forget obj without dropping it. Returns 0; -ENOENT. */
+KC_EXPORT int kc_scope_disown(kc_scope_t *s, void *obj);
+
+/* kc_cancel_create — a token; a child of `parent` unless NULL; born cancelled if the parent is.
+ * Returns  0; -ENOMEM */
+KC_EXPORT KC_MUST_CHECK int kc_cancel_create(kc_cancel_t **out, kc_cancel_t *parent);
+/* References; any thread; Returns nothing. */
+KC_EXPORT void kc_cancel_ref(kc_cancel_t *tk);
+KC_EXPORT void kc_cancel_unref(kc_cancel_t *tk);
+/* kc_cancel_trigger — cancel tk and all below it. Returns 0; -EALREADY (first reason stays). */
+KC_EXPORT int kc_cancel_trigger(kc_cancel_t *tk, int why);
+/* kc_cancel_check — Returns 0 or -ECANCELED. One atomic load. */
+KC_EXPORT int kc_cancel_check(const kc_cancel_t *tk);
+/* kc_cancel_why — Returns 0 while untriggered, else the reason (-ECANCELED for reason 0). */
+KC_EXPORT int kc_cancel_why(const kc_cancel_t *tk);
+/* kc_canceled — Returns 0 or -ECANCELED for the ambient token (0 inside a shield). */
+KC_EXPORT int kc_canceled(void);
+/* kc_shield — Returns nothing; true: calls of this coroutine ignore cancellation until a
+ * matching false. Nests. */
+KC_EXPORT void kc_shield(bool on);
+
+KCI_END
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * io/reactor.c — descriptors and their waiters, over the system's poll set.
+ *
+ * Each descriptor has an entry with a list of waiters and their masks. A wait adds itself and
+ * arms the poll set, once, for the union of all masks; an event wakes whom it concerns and arms
+ * again for the rest.
+ *
+ * Invariants  an entry with waiters is armed for at least their masks, or its event is being
+ * handled
+ * Locks       entry.lock (rank fd): list and arming. Winners are finished outside it.
+ * Why one-shot, at the price of a system call a wait: a program may close a descriptor behind
+ *             our back and get the same number again. Arming anew notices; a registration kept
+ *             from before would sleep for ever.
+ */
+#include "io/reactor.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "core/assert.h"
+#include "core/mem.h"
+
+enum { CHUNK = 256, CHUNKS = 4096, EVENTS = 64 };
+
+struct entry {
+    struct kci_lock lock;
+    struct kci_list waiters; /* lock: fd_waiter */
+    unsigned closing;        /* lock: kc_fd_close is between forgetting and closing */
+};
+
+struct fd_waiter {
+    struct kci_waiter wt; /* first */
+    unsigned ev;
+};
+
+struct reactor {
+    struct kci_list node; /* reactors_mutex */
+    struct kci_pollset *ps;
+    _Atomic(uint32_t) nwaiting;
+    _Atomic(struct entry *) chunk[CHUNKS]; /* allocated on first use, freed at the end */
+};
+
+/* All reactors of the process: a descriptor may be waited for in any of them when it is
+ * closed. */
+static pthread_mutex_t reactors_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct kci_list reactors = { &reactors, &reactors };
+
+/* ---- entries ---- */
+
+static struct entry *chunk_create(struct reactor *r, size_t c)
+{
+    struct entry *fresh = kci_zalloc(sizeof *fresh * CHUNK), *expected = NULL;
+
+    for (int i = 0; fresh && i < CHUNK; i++)
+        kci_list_init(&fresh[i].waiters);
+    if (fresh && !ka_cas(&r->chunk[c], &expected, fresh, acq_rel, acquire)) { // E-CHUNK
+        kci_free(fresh);
+        fresh = expected;
+    }
+    return fresh;
+}
+
+static struct entry *entry_of(struct reactor *r, int fd, bool create)
+{
+    size_t c = (size_t)fd / CHUNK;
+
+    if (fd < 0 || c >= CHUNKS)
+        return NULL;
+    struct entry *chunk = ka_load(&r->chunk[c], acquire); // E-CHUNK in
+    if (!chunk && create)
+        chunk = chunk_create(r, c);
+    return chunk ? &chunk[fd % CHUNK] : NULL;
+}
+
+static unsigned wanted(const struct entry *e)
+{
+    unsigned ev = 0;
+
+    for (const struct kci_list *it = e->waiters.next; it != &e->waiters; it = it->next)
+        ev |= KCI_OF(it, struct fd_waiter, wt.node)->ev;
+    return ev;
+}
+
+/* ---- events ---- */
+
+/* What a waiter for `want` learns from `ev`; 0: nothing. */
+static unsigned relevant(unsigned ev, unsigned want)
+{
+    return ev & (want | KC_HUP | KC_ERR);
+}
+
+static void collect(struct entry *e, unsigned ev, struct kci_list *won)
+{
+    struct kci_claim c;
+
+    KCI_EACH(it, &e->waiters) {
+        struct fd_waiter *w = KCI_OF(it, struct fd_waiter, wt.node);
+        if (!relevant(ev, w->ev))
+            continue;
+        kci_list_remove(&w->wt.node);
+        if (kci_ticket_claim(w->wt.tk, w->wt.gen, &c))
+            kci_list_push(won, &w->wt.node);
+    }
+}
+
+static void finish(struct kci_list *won, unsigned ev)
+{
+    while (!kci_list_empty(won)) {
+        struct fd_waiter *w = KCI_OF(kci_list_pop(won), struct fd_waiter, wt.node);
+        kci_claim_finish((struct kci_claim){ w->wt.tk, 0, 0 }, (int)relevant(ev, w->ev));
+    }
+}
+
+static void handle(struct reactor *r, const struct kci_poll_event *pe)
+{
+    struct entry *e = entry_of(r, (int)pe->key, false);
+    struct kci_list won, lost;
+
+    KCI_ASSERT(e);
+    kci_list_init(&won);
+    kci_list_init(&lost);
+    kci_lock(&e->lock);
+    collect(e, pe->ev, &won);
+    unsigned rest = wanted(e);
+    // A failure means the descriptor is gone: its waiters must not sleep for ever.
+    if (rest && kci_pollset_arm(r->ps, (int)pe->key, rest, pe->key))
+        kci_queue_claim_all(&e->waiters, &lost);
+    kci_unlock(&e->lock);
+    finish(&won, pe->ev);
+    kci_waiters_finish(&lost, -EBADF);
+}
+
+static void reactor_wait(void *ctx, int64_t until_ns)
+{
+    struct reactor *r = ctx;
+    struct kci_poll_event events[EVENTS];
+    int n = kci_pollset_wait(r->ps, events, EVENTS, until_ns);
+
+    for (int i = 0; i < n; i++)
+        handle(r, &events[i]);
+}
+
+static void reactor_kick(void *ctx)
+{
+    kci_pollset_kick(((struct reactor *)ctx)->ps);
+}
+
+static bool reactor_busy(void *ctx)
+{
+    struct reactor *r = ctx;
+    return ka_load(&r->nwaiting, seq_cst); // E-IDLE: counted before parking
+}
+
+static void reactor_destroy(void *ctx)
+{
+    struct reactor *r = ctx;
+
+    pthread_mutex_lock(&reactors_mutex);
+    kci_list_remove(&r->node);
+    pthread_mutex_unlock(&reactors_mutex);
+    for (size_t c = 0; c < CHUNKS; c++)
+        kci_free(ka_load(&r->chunk[c], relaxed)); // relaxed: all workers have ended
+    kci_pollset_destroy(r->ps);
+    kci_free(r);
+}
+
+int kci_reactor_plug(struct kc_rt *rt)
+{
+    struct reactor *r = kci_zalloc(sizeof *r);
+    int rc = r ? kci_pollset_create(&r->ps) : -ENOMEM;
+
+    if (rc) {
+        kci_free(r);
+        return rc;
+    }
+    pthread_mutex_lock(&reactors_mutex);
+    kci_list_push(&reactors, &r->node);
+    pthread_mutex_unlock(&reactors_mutex);
+    rt->ext[KCI_EXT_IO] = r;
+    rt->poller = (struct kci_poller){ r, reactor_wait, reactor_kick, reactor_busy,
+                                      reactor_destroy };
+    return 0;
+}
+
+/* ---- waiting ---- */
+
+static short poll_bits(unsigned ev)
+{
+    return (short)((ev & KC_RD ? POLLIN : 0) | (ev & KC_WR ? POLLOUT : 0));
+}
+
+/* poll(2) one descriptor: the ready mask, 0 after timeout_ms, -EBADF, -EINTR as 0. */
+static int poll_one(int fd, unsigned ev, int timeout_ms)
+{
+    struct pollfd p = { .fd = fd, .events = poll_bits(ev) };
+
+    if (poll(&p, 1, timeout_ms) <= 0)
+        return 0;
+    if (p.revents & POLLNVAL)
+        return -EBADF;
+    return (p.revents & POLLIN ? (int)KC_RD : 0) | (p.revents & POLLOUT ? (int)KC_WR : 0) |
+           (p.revents & POLLHUP ? (int)KC_HUP : 0) | (p.revents & POLLERR ? (int)KC_ERR : 0);
+}
+
+/* Until dl, in milliseconds for poll(2): rounded up, at most a minute at a time. */
+static int poll_ms(int64_t left_ns)
+{
+    int64_t ms = left_ns / 1000000 + 1;
+    return left_ns <= 0 ? 0 : ms > 60000 ? 60000 : (int)ms;
+}
+
+static int thread_wait(int fd, unsigned ev, kc_deadline_t dl)
+{
+    for (;;) {
+        int64_t left = dl.ns == INT64_MAX ? KC_S(60) : dl.ns - kc_now();
+        int ready = poll_one(fd, ev, poll_ms(left));
+        if (ready || left <= 0)
+            return ready ? ready : -ETIME;
+    }
+}
+
+static void withdraw(struct entry *e, struct fd_waiter *w)
+{
+    kci_lock(&e->lock);
+    kci_list_remove(&w->wt.node);
+    kci_unlock(&e->lock);
+}
+
+/* Lock an entry whose descriptor nobody is closing: once closed, arming says -EBADF. */
+static void lock_to_wait(struct entry *e)
+{
+    kci_lock(&e->lock);
+    while (e->closing) {
+        kci_unlock(&e->lock);
+        kci_os_yield_thread();
+        kci_lock(&e->lock);
+    }
+}
+
+static int coroutine_wait(struct kc_co *self, int fd, unsigned ev, kc_deadline_t dl)
+{
+    struct reactor *r = self->rt->ext[KCI_EXT_IO];
+    struct entry *e = entry_of(r, fd, true);
+    struct fd_waiter w = { .ev = ev };
+
+    if (!e)
+        return -ENOMEM;
+    kci_waiter_init(&w.wt, &self->tk, kci_self_open(&self->tk), NULL);
+    ka_add(&r->nwaiting, 1, seq_cst); // E-IDLE: before anybody can find all idle
+    lock_to_wait(e);
+    kci_list_push(&e->waiters, &w.wt.node);
+    int rc = kci_pollset_arm(r->ps, fd, wanted(e), (uint64_t)fd);
+    if (rc)
+        kci_list_remove(&w.wt.node);
+    kci_unlock(&e->lock);
+    if (rc) {
+        kci_self_abandon(&self->tk);
+    } else {
+        rc = kci_self_park(&self->tk, dl, KCI_WHY_FD, e);
+        if (self->tk.index < 0)
+            withdraw(e, &w);
+    }
+    ka_sub(&r->nwaiting, 1, seq_cst); // E-IDLE
+    return rc == -EPERM ? (int)ev : rc; // a kind of file that is always ready
+}
+
+int kci_fd_wait_more(int fd, unsigned ev, kc_deadline_t dl)
+{
+    struct kc_co *self = kci_co_self();
+    int rc = kci_deadline_check(dl);
+
+    if (rc)
+        return rc;
+    if (!kci_self_ticket())
+        return -EPERM;
+    return self ? coroutine_wait(self, fd, ev, dl) : thread_wait(fd, ev, dl);
+}
+
+int kci_fd_ready(int fd, unsigned ev)
+{
+    return poll_one(fd, ev, 0);
+}
+
+int kc_fd_wait(int fd, unsigned ev, kc_deadline_t dl)
+{
+    if (fd < 0)
+        return -EBADF;
+    if (!ev || ev & ~(KC_RD | KC_WR))
+        return -EINVAL;
+    int rc = kci_self_enter();
+    if (rc || (rc = poll_one(fd, ev, 0)))
+        return rc;
+    return kci_fd_wait_more(fd, ev, dl);
+}
+
+/* ---- closing ---- */
+
+/* Wake who waits, and let nobody start to wait until end_close. */
+static void begin_close(struct reactor *r, int fd, struct kci_list *won)
+{
+    struct entry *e = entry_of(r, fd, true);
+
+    if (!e) // out of memory: then nobody can wait for it here either
+        return;
+    kci_lock(&e->lock);
+    e->closing++;
+    kci_queue_claim_all(&e->waiters, won);
+    kci_pollset_forget(r->ps, fd);
+    kci_unlock(&e->lock);
+}
+
+static void end_close(struct reactor *r, int fd)
+{
+    struct entry *e = entry_of(r, fd, false);
+
+    if (!e)
+        return;
+    kci_lock(&e->lock);
+    e->closing -= e->closing > 0; // not begun: the entry is younger
+    kci_unlock(&e->lock);
+}
+
+static int none(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+/* Call how(fd) while nobody waits for fd. Returns its errno, negative. */
+static int without_waiters(int fd, int (*how)(int))
+{
+    struct kci_list won;
+
+    kci_list_init(&won);
+    pthread_mutex_lock(&reactors_mutex);
+    KCI_EACH(it, &reactors)
+        begin_close(KCI_OF(it, struct reactor, node), fd, &won);
+    int rc = how(fd) ? kci_os_error() : 0;
+    KCI_EACH(it, &reactors)
+        end_close(KCI_OF(it, struct reactor, node), fd);
+    pthread_mutex_unlock(&reactors_mutex);
+    kci_waiters_finish(&won, -EBADF);
+    return rc;
+}
+
+void kci_fd_forget(int fd)
+{
+    (void)without_waiters(fd, none);
+}
+
+int kc_fd_close(int fd)
+{
+    if (fd < 0)
+        return -EBADF;
+    int rc = without_waiters(fd, close);
+    // After EINTR the descriptor is closed on Linux; closing again could hit somebody else's.
+    return rc == -EINTR ? 0 : rc;
+}

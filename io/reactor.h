@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * io/reactor.h — who waits for which descriptor; answers sched/poller.h.
+ */
+#ifndef IO_REACTOR_H
+#define IO_REACTOR_H
+
+#include <kcoro/io.h>
+
+#include "sched/sched.h"
+
+/* Give rt its poller. 0; -EMFILE -ENFILE -ENOMEM. */
+int kci_reactor_plug(struct kc_rt *rt);
+
+/* As kc_fd_wait, for a caller whose system call just said -EAGAIN: does not look first. */
+int kci_fd_wait_more(int fd, unsigned ev, kc_deadline_t dl);
+
+/* fd is about to be closed by somebody else: who waits for it gets -EBADF. Nobody may start to
+ * wait any more. */
+void kci_fd_forget(int fd);
+/* What fd is ready at this moment: a mask, 0, or -EBADF. Does not wait. */
+int kci_fd_ready(int fd, unsigned ev);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sched/scope.c — opening, filling, joining and closing scopes.
+ *
+ * Invariants  live counts the children between kci_scope_enter and kci_scope_leave
+ *             a scope's body lives as long as its token; an open scope holds a reference to it
+ *             once live is 0 and the joiner was woken, a leaving child does not touch the body
+ *             closed is set in the section that sees live == 0, so nobody enters after it
+ * Locks       token.lock. Triggering, waking and dropping what is owned happen outside.
+ */
+#include "core/assert.h"
+#include "core/mem.h"
+#include "sched/sched.h"
+
+static void scope_destroy(struct kc_cancel *tk)
+{
+    kci_free(KCI_OF(tk, struct kci_scope, token));
+}
+
+struct kci_scope *kci_scope_create(struct kc_rt *rt, struct kc_cancel *parent)
+{
+    struct kci_scope *s = kci_zalloc(sizeof *s);
+
+    if (!s)
+        return NULL;
+    s->rt = rt;
+    kci_list_init(&s->joiners);
+    kci_cancel_init(&s->token, parent, scope_destroy);
+    return s;
+}
+
+int kci_scope_enter(struct kci_scope *s, struct kci_member *m)
+{
+    int rc = 0;
+
+    kci_lock(&s->token.lock);
+    if (s->closed || ka_load(&s->token.triggered, acquire)) // E-CANCEL link
+        rc = -ECANCELED;
+    else if (s->limit && s->live >= s->limit)
+        rc = -EAGAIN;
+    if (!rc) {
+        s->live++;
+        kci_list_push(&s->token.members, &m->node);
+    }
+    kci_unlock(&s->token.lock);
+    return rc;
+}
+
+/* Should the others stop because of this result? Under the lock. */
+static bool decides(struct kci_scope *s, int ret)
+{
+    bool cancelled = ka_load(&s->token.triggered, relaxed); // relaxed: under the walk's lock
+    bool failed = ret < 0 && !cancelled; // what ends after the cancel ends because of it
+
+    if (failed && !s->first_error)
+        s->first_error = ret;
+    if (ret >= 0)
+        s->succeeded = true;
+    return (s->policy == KC_FAILFAST && failed) || (s->policy == KC_RACE && ret >= 0);
+}
+
+void kci_scope_leave(struct kci_scope *s, struct kci_member *m, int ret)
+{
+    struct kci_list woken;
+
+    kci_list_init(&woken);
+    kci_lock(&s->token.lock);
+    kci_list_remove(&m->node);
+    KCI_ASSERT(s->live > 0);
+    s->live--;
+    bool cancel = decides(s, ret);
+    if (cancel)
+        kc_cancel_ref(&s->token);
+    if (s->live <= s->rest)
+        kci_queue_claim_all(&s->joiners, &woken);
+    kci_unlock(&s->token.lock);
+    if (cancel) {
+        kc_cancel_trigger(&s->token, ret < 0 ? ret : -ECANCELED);
+        kc_cancel_unref(&s->token);
+    }
+    kci_waiters_finish(&woken, 0);
+}
+
+/* ---- waiting for the children ---- */
+
+static int wait_children(struct kci_scope *s, unsigned rest, kc_deadline_t dl)
+{
+    struct kci_ticket *tk = kci_self_ticket();
+    struct kci_waiter wt;
+    int rc = 0;
+
+    kci_lock(&s->token.lock);
+    s->rest = rest;
+    while (s->live > rest && !rc) {
+        kci_waiter_init(&wt, tk, kci_self_open(tk), NULL);
+        kci_list_push(&s->joiners, &wt.node);
+        kci_unlock(&s->token.lock);
+        rc = kci_self_park(tk, dl, KCI_WHY_SCOPE, s);
+        kci_lock(&s->token.lock);
+        kci_list_remove(&wt.node);
+    }
+    kci_unlock(&s->token.lock);
+    return rc;
+}
+
+void kci_scope_join(struct kci_scope *s, unsigned rest)
+{
+    kc_shield(true);
+    int rc = wait_children(s, rest, KC_FOREVER);
+    kc_shield(false);
+    KCI_ASSERT(rc == 0);
+}
+
+int kc_scope_wait(kc_scope_t *handle, kc_deadline_t dl)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    int rc;
+
+    if (!s)
+        return -EINVAL;
+    if (!kci_self_ticket())
+        return -EPERM;
+    if ((rc = kci_self_enter()))
+        return rc;
+    kci_lock(&s->token.lock);
+    bool none = s->live == 0;
+    kci_unlock(&s->token.lock);
+    if (none)
+        return 0;
+    rc = kci_deadline_check(dl);
+    return rc ? rc : wait_children(s, 0, dl);
+}
+
+/* ---- open and close ---- */
+
+static int64_t deadline_passed(struct kci_timer *t)
+{
+    kc_cancel_trigger(&KCI_OF(t, struct kci_scope, deadline)->token, -ETIME);
+    return 0;
+}
+
+static void move_member(struct kci_member *m, struct kc_cancel *from, struct kc_cancel *to)
+{
+    kci_lock(&from->lock);
+    kci_list_remove(&m->node);
+    kci_unlock(&from->lock);
+    kci_lock(&to->lock);
+    kci_list_push(&to->members, &m->node);
+    kci_unlock(&to->lock);
+}
+
+static void observe(struct kci_scope *s, struct kc_co *owner)
+{
+    s->owner = owner;
+    s->outer = owner->scope;
+    move_member(&owner->member, &owner->scope->token, &s->token);
+    owner->scope = s;
+}
+
+int kc_scope_open(kc_scope_t *handle, const kc_scope_opts_t *opts)
+{
+    static const kc_scope_opts_t none;
+    struct kc_co *self = kci_co_self();
+
+    opts = opts ? opts : &none;
+    if (!handle || opts->policy < KC_FAILFAST || opts->policy > KC_RACE)
+        return -EINVAL;
+    if (!self || self->nopark)
+        return -EPERM;
+    struct kci_scope *s = kci_scope_create(self->rt, &self->scope->token);
+    if (!s)
+        return -ENOMEM;
+    *handle = (kc_scope_t){ .kci_body = s };
+    s->handle = handle;
+    s->policy = opts->policy;
+    s->limit = opts->limit;
+    s->name = opts->name;
+    observe(s, self);
+    if (opts->deadline.ns != 0 && opts->deadline.ns != INT64_MAX) {
+        s->deadline.fn = deadline_passed;
+        kci_timer_arm(&s->rt->timers, &s->deadline, opts->deadline.ns);
+    }
+    return 0;
+}
+
+static int outcome(struct kci_scope *s)
+{
+    if (s->policy == KC_RACE && s->succeeded)
+        return 0;
+    if (s->first_error)
+        return s->first_error;
+    bool from_above = kc_cancel_check(&s->token) && s->token.inherited;
+    return from_above ? -ECANCELED : kc_cancel_why(&s->token);
+}
+
+static void drop_owned(struct kci_owned *o)
+{
+    while (o) {
+        struct kci_owned *next = o->next;
+        o->drop(o->obj);
+        kci_free(o);
+        o = next;
+    }
+}
+
+static void forget(struct kci_scope *s, struct kc_co *owner)
+{
+    move_member(&owner->member, &s->token, &s->outer->token);
+    kci_cancel_unlink(&s->token);
+    owner->scope = s->outer;
+}
+
+/* Join until nobody came in between: from then on nobody can. */
+static void join_and_seal(struct kci_scope *s)
+{
+    while (!s->closed) {
+        kci_scope_join(s, 0);
+        kci_lock(&s->token.lock);
+        s->closed = s->live == 0;
+        kci_unlock(&s->token.lock);
+    }
+}
+
+int kc_scope_close(kc_scope_t *handle)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    struct kc_co *self = kci_co_self();
+
+    if (!s)
+        return -EINVAL;
+    if (!self || s->owner != self || self->scope != s)
+        KCI_MISUSE("kc_scope_close: not the innermost scope of the calling coroutine");
+    if (self->nopark)
+        return -EPERM;
+    join_and_seal(s);
+    if (s->deadline.fn)
+        kci_timer_disarm(&s->rt->timers, &s->deadline);
+    int rc = outcome(s);
+    forget(s, self);
+    handle->kci_body = NULL;
+    drop_owned(s->owned);
+    kc_cancel_unref(&s->token);
+    return rc;
+}
+
+int kc_scope_cancel(kc_scope_t *handle, int why)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    return s ? kc_cancel_trigger(&s->token, why) : -EINVAL;
+}
+
+kc_scope_t *kc_scope_current(void)
+{
+    struct kc_co *self = kci_co_self();
+    return self ? self->scope->handle : NULL;
+}
+
+kc_cancel_t *kc_scope_token(kc_scope_t *handle)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    return s ? &s->token : NULL;
+}
+
+/* ---- owned objects ---- */
+
+int kc_scope_own(kc_scope_t *handle, void *obj, void (*drop)(void *))
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    struct kci_owned *o = s && drop ? kci_alloc(sizeof *o) : NULL;
+
+    if (!o)
+        return s && drop ? -ENOMEM : -EINVAL;
+    o->obj = obj;
+    o->drop = drop;
+    kci_lock(&s->token.lock);
+    o->next = s->owned;
+    s->owned = o;
+    kci_unlock(&s->token.lock);
+    return 0;
+}
+
+int kc_scope_disown(kc_scope_t *handle, void *obj)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    struct kci_owned *found = NULL;
+
+    if (!s)
+        return -EINVAL;
+    kci_lock(&s->token.lock);
+    for (struct kci_owned **p = &s->owned; *p; p = &(*p)->next)
+        if ((*p)->obj == obj) {
+            found = *p;
+            *p = found->next;
+            break;
+        }
+    kci_unlock(&s->token.lock);
+    kci_free(found);
+    return found ? 0 : -ENOENT;
+}

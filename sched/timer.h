@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * sched/timer.h — deadlines of one runtime: who is due when.
+ *
+ * A timer is embedded in what it belongs to; nothing is allocated. Two kinds: a *ticket* timer
+ * ends one generation of a ticket with -ETIME; a *callback* timer calls fn, outside every lock,
+ * on whichever worker noticed.
+ */
+#ifndef SCHED_TIMER_H
+#define SCHED_TIMER_H
+
+#include "core/heap.h"
+#include "core/lock.h"
+#include "sched/wait.h"
+
+enum kci_timer_state { KCI_TIMER_IDLE, KCI_TIMER_ARMED, KCI_TIMER_RUNNING };
+
+struct kci_timer {
+    struct kci_heap_node node; /* timers' lock; key = when, ns */
+    enum kci_timer_state state; /* timers' lock */
+    struct kci_ticket *tk;     /* ticket kind */
+    uint64_t gen;
+    int index;                 /* reported by the ticket; -1 for an operation's own deadline */
+    int rc;
+    int64_t (*fn)(struct kci_timer *t); /* callback kind: when to run again, 0: no more */
+};
+
+struct kci_timers {
+    struct kci_lock lock;
+    struct kci_heap heap;
+    _Atomic(int64_t) next_ns; /* the root's key, INT64_MAX: none; outside the lock a hint */
+};
+
+void kci_timers_init(struct kci_timers *ts);
+/* The timer must be idle and its kind filled in. */
+void kci_timer_arm(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns);
+/* Idle afterwards; waits for a running callback. Returns whether it was still armed. */
+bool kci_timer_disarm(struct kci_timers *ts, struct kci_timer *t);
+/* Fire what is due at now_ns. Returns the number fired. Any worker. */
+unsigned kci_timers_expire(struct kci_timers *ts, int64_t now_ns);
+
+static inline int64_t kci_timers_next(struct kci_timers *ts)
+{
+    return ka_load(&ts->next_ns, relaxed); // relaxed: a hint; firing takes the lock
+}
+
+#endif
