@@ -70,7 +70,7 @@ START_TEST(hello_is_88_bytes_after_its_header)
                            .budget = 64 << 20,
                            .heartbeat_ms = 5000 };
     struct kci_hello back;
-    unsigned char payload[KCI_WIRE_HELLO];
+    unsigned char payload[KCI_WIRE_HELLO], again[KCI_WIRE_HELLO];
 
     for (int i = 0; i < 16; i++)
         h.session[i] = (unsigned char)i;
@@ -82,7 +82,8 @@ START_TEST(hello_is_88_bytes_after_its_header)
                      "0000000400000000 000102030405060708090a0b0c0d0e0f"
                      "00000000 88130000 0000000000000000");
     ck_assert_int_eq(kci_hello_decode(&f, &back), 0);
-    ck_assert_mem_eq(&back, &h, sizeof h);
+    kci_hello_encode(&back, again); // the structs themselves have padding
+    ck_assert_mem_eq(again, payload, sizeof payload);
 }
 END_TEST
 
@@ -425,7 +426,8 @@ START_TEST(random_bytes_never_crash_a_decoder)
 END_TEST
 
 SUITE("ipc/wire", CASE(the_preface_is_eight_bytes_that_text_does_not_contain),
-      CASE(hello_is_88_bytes_after_its_header), CASE(open_names_a_channel_and_sizes_its_windows),
+      CASE(hello_is_88_bytes_after_its_header),
+      CASE(open_names_a_channel_and_sizes_its_windows),
       CASE(the_answer_grants_rights_and_a_window), CASE(the_other_frames_look_as_documented),
       CASE(connection_frames_look_as_documented), CASE(status_codes_are_our_own_and_come_back),
       CASE(lengths_outside_their_range_are_errors_before_the_bytes_come),
