@@ -33,7 +33,7 @@ static int consume(void *ch)
 static int channels(void *arg)
 {
     const long caps[] = { 0, 3, KC_UNLIMITED };
-    kc_scope_t s;
+    kc_scope_t s = { 0 };
     int rc = kc_scope_open(&s, &(kc_scope_opts_t){ .deadline = kc_in(KC_S(600)) });
 
     (void)arg;
@@ -73,7 +73,7 @@ static int selects(void *arg)
 
 static int selects_in_scope(void *arg)
 {
-    kc_scope_t s;
+    kc_scope_t s = { 0 };
     int rc = kc_scope_open(&s, NULL);
 
     if (rc)
