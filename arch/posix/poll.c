@@ -11,8 +11,10 @@
  *   no-stale  a result of poll() counts only for a slot armed before the view was taken:
  *             `since` is the round it was armed in, and each view begins a new round. Otherwise
  *             a descriptor forgotten, closed and armed anew during poll() would inherit the old
- *   answer. no-miss   whoever arms while poll() runs writes to the pipe, and wait takes a new
- *   view
+ *             answer
+ *   no-miss   whoever arms while poll() runs writes to the pipe, and wait takes a new view
+ *   no-hold   so does whoever forgets: a kernel keeps a file open while poll() looks at it, and
+ *             the other end of a socket would not learn that it was closed
  * Locks       everything under ps->lock, except that the waiter owns the view while it polls.
  *             Arming may need a bigger view; it leaves one in `spare` for the waiter to take.
  * Cost        one round is linear in the highest descriptor.
@@ -152,8 +154,10 @@ int kci_pollset_arm(struct kci_pollset *ps, int fd, unsigned ev, uint64_t key)
 void kci_pollset_forget(struct kci_pollset *ps, int fd)
 {
     (void)pthread_mutex_lock(&ps->lock);
-    if (fd >= 0 && (size_t)fd < ps->room)
+    if (fd >= 0 && (size_t)fd < ps->room && ps->slots[fd].armed) {
         ps->slots[fd].armed = false;
+        interrupt_locked(ps);
+    }
     (void)pthread_mutex_unlock(&ps->lock);
 }
 

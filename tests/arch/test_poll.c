@@ -415,6 +415,46 @@ START_TEST(a_pollset_without_descriptors_is_refused_and_leaks_none)
 }
 END_TEST
 
+/* ---- closing what another thread polls ---- */
+
+static int never[2]; // a pipe that only says when the waiting is over
+
+static void *wait_for_never(void *arg)
+{
+    (void)arg;
+    while (kci_pollset_wait(ps, got, 8, INT64_MAX) != 1 || got[0].key != 7)
+        continue;
+    return NULL;
+}
+
+/* A kernel may hold the file for as long as it is polled. */
+START_TEST(a_socket_forgotten_and_closed_during_a_wait_ends_for_its_peer)
+{
+    pthread_t waiter;
+    char c;
+
+    open_pollset();
+    open_pipe(never);
+    expect_arm(never[0], KCI_POLL_RD, 7);
+    ck_assert_int_eq(pthread_create(&waiter, NULL, wait_for_never, NULL), 0);
+    for (int i = 0; i < 1000; i++) {
+        int pair[2];
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        expect_arm(pair[0], KCI_POLL_RD, 1);
+        if (i % 2)
+            kci_os_yield_thread(); // so that it is polled more often than not
+        kci_pollset_forget(ps, pair[0]);
+        close(pair[0]);
+        ck_assert_int_eq(read(pair[1], &c, 1), 0); // hangs if it is held
+        close(pair[1]);
+    }
+    put_byte(never[1]);
+    pthread_join(waiter, NULL);
+    close_both(never);
+    kci_pollset_destroy(ps);
+}
+END_TEST
+
 SUITE("arch/poll",
       CASE(a_descriptor_is_reported_once_when_it_becomes_ready),
       CASE(arming_again_replaces_key_and_interest),
@@ -428,5 +468,6 @@ SUITE("arch/poll",
       CASE(arming_from_another_thread_is_noticed_by_a_wait),
       CASE(many_ready_descriptors_come_a_few_at_a_time_and_each_once),
       CASE(descriptors_that_are_always_ready_do_not_starve_others),
+      CASE(a_socket_forgotten_and_closed_during_a_wait_ends_for_its_peer),
       CASE(a_signal_ends_a_wait_without_events),
       CASE(a_pollset_without_descriptors_is_refused_and_leaks_none))
