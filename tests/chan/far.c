@@ -184,6 +184,7 @@ void far_decide(kc_chan_t *ch, int rc, int value)
     kci_claim_finish(claim, rc);
 }
 
+/* Owns the channel's second reference, and the two that carry its orders. */
 KC_CO(far_end, kc_chan_t *ch;)
 {
     struct far *f = far_of(my->ch);
@@ -197,6 +198,9 @@ KC_CO(far_end, kc_chan_t *ch;)
                 let_run();
         must_eq(kc_chan_send(f->done, NULL, KC_FOREVER), 0);
     }
+    kc_chan_unref(f->orders);
+    kc_chan_unref(f->done);
+    kc_chan_unref(my->ch);
     return 0;
 }
 
@@ -210,7 +214,7 @@ kc_chan_t *far_open(kc_scope_t *s)
         kci_chan_create(&ch, &(kc_chan_opts_t){ .elem_size = sizeof(int) }, &far_flavor), 0);
     ck_assert_int_eq(kc_chan_make(&far_of(ch)->orders, sizeof(struct far_order), 1), 0);
     ck_assert_int_eq(kc_chan_make(&far_of(ch)->done, 0, 1), 0);
-    kc_go_in(s, far_end, ch);
+    kc_go_in(s, far_end, kc_chan_ref(ch));
     return ch;
 }
 
@@ -222,11 +226,7 @@ void far_tell(kc_chan_t *ch, struct far_order order)
 
 void far_close(kc_chan_t *ch)
 {
-    kc_chan_t *orders = far_of(ch)->orders, *done = far_of(ch)->done;
-
-    ck_assert_int_eq(kc_chan_close(orders), 0);
-    kc_chan_unref(orders);
-    kc_chan_unref(done);
+    ck_assert_int_eq(kc_chan_close(far_of(ch)->orders), 0);
     kc_chan_unref(ch);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * tests/ipc/test_patience.c — limits that are times: peers that take too long. It lasts as
- * long as they are given, so it is no unit test.
+ * long as they are given.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@ static int hold_silently(void *arg)
     struct kci_frame f;
 
     raw_connect(slow, r);
-    raw_bytes(slow, kci_wire_preface, 4);
+    (void)!kc_write(slow->fd, kci_wire_preface, 4, KC_FOREVER); // EPIPE to whom it refuses at once
     while (raw_recv(slow, &f)) // its HELLO, then GOAWAY
         continue;
     raw_close(slow);

@@ -170,7 +170,8 @@ START_TEST(without_descriptors_it_says_so_and_leaves_none_open)
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
         int rc = kc_run(must_not_run, NULL, NULL);
         ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
-        ck_assert_int_eq(rc, -EMFILE);
+        // Where pages come from /dev/zero, those are what it did not get.
+        ck_assert_msg(rc == -EMFILE || rc == -ENOMEM, "rc is %d", rc);
         ck_assert_int_eq(lowest_free_fd(), first);
         ck_assert_uint_eq(kci_mem_blocks_in_use(), 0);
     }
