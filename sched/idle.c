@@ -335,9 +335,9 @@ KCI_OWNER_ONLY static struct kc_co *look_around(struct kci_worker *w)
 
     expire_due(w->rt);
     if (w->tick % KCI_TICK == 0) { // fairness to those outside
+        kci_poll_now(w->rt); // first: under load the shared list is never empty
         if ((co = take_injected(w)))
             return co;
-        kci_poll_now(w->rt);
     }
     if ((co = take_local(w)) || (co = take_injected(w)))
         return co;

@@ -120,6 +120,40 @@ START_TEST(who_only_yields_does_not_keep_out_what_comes_from_outside)
 }
 END_TEST
 
+static int yield_in_crowd(void *arg)
+{
+    (void)arg;
+    kt_until(&flag, 1);
+    return 0;
+}
+
+/* More than a ring holds, so that the shared list is never empty. */
+static int yield_with_crowd(void *number)
+{
+    intptr_t n = (intptr_t)number;
+    kc_co_t *co = kt_spawn(outsiders[n].fn, NULL);
+
+    if (outsiders[n].why != KCI_WHY_NONE)
+        kt_until_parked(co, outsiders[n].why);
+    for (int i = 0; i < 3 * KCI_RING; i++)
+        kt_go(yield_in_crowd, NULL);
+    ck_assert_int_eq(write(pipe_fd[1], "x", 1), 1);
+    kt_until(&flag, 1);
+    return kt_join(co);
+}
+
+START_TEST(a_crowd_that_only_yields_does_not_keep_it_out_either)
+{
+    for (int i = 0; i < OUTSIDERS; i++) {
+        ck_assert_int_eq(pipe(pipe_fd), 0);
+        ka_store(&flag, 0, relaxed);
+        ck_assert_int_eq(kt_run(kt_workers(_i), yield_with_crowd, KT_RESULT(i)), 0);
+        close(pipe_fd[0]);
+        close(pipe_fd[1]);
+    }
+}
+END_TEST
+
 /* ---- budgets ---- */
 
 /* Never waits, only tries: its budget makes it yield. */
@@ -361,6 +395,7 @@ END_TEST
 
 SUITE("sched/fair", CASE(on_one_worker_those_who_yield_take_turns),
       CASE_WORKERS(who_only_yields_does_not_keep_out_what_comes_from_outside),
+      CASE_WORKERS(a_crowd_that_only_yields_does_not_keep_it_out_either),
       CASE_WORKERS(who_never_waits_but_calls_the_library_gives_way),
       CASE(the_budget_is_what_the_options_say), CASE_WORKERS(checkpoints_spend_the_budget_too),
       CASE_WORKERS(work_spreads_over_all_workers),
