@@ -28,6 +28,9 @@
 #include "ipc/listener.h"
 #include "ipc/remote.h"
 
+// More pings than this allows would count as a flood.
+#define KEEPALIVE_LEAST_NS KC_MS(100)
+
 /* ---- gates ---- */
 
 static int is_up(struct kci_gate *g)
@@ -104,6 +107,8 @@ static void set_options(struct kc_ipc_conn *c, const kc_ipc_opts_t *o)
         c->window = KCI_WINDOW_MOST;
     c->max_frame = o->max_frame ? o->max_frame : KCI_FRAME_DEFAULT;
     c->keepalive_ns = o->keepalive_ns;
+    if (c->keepalive_ns && c->keepalive_ns < KEEPALIVE_LEAST_NS)
+        c->keepalive_ns = KEEPALIVE_LEAST_NS;
     c->grace_ns = o->grace_ns ? o->grace_ns : KC_MS(100);
     c->budget = KCI_LENT_BYTES;
     c->next_expiry = INT64_MAX;

@@ -75,7 +75,7 @@ void kci_lane_taken(struct kci_lane *l)
 {
     kci_grant_take(&l->in, l->elem_bytes);
     kci_lane_tell_last(l);
-    if (l->in_refused)
+    if (l->in_refused || l->in_closed)
         return;
     if (kci_grant_due(&l->in, l->elem_bytes)) {
         kci_lane_want(l, KCI_WANT_CREDIT);

@@ -72,6 +72,7 @@ struct kci_lane {
     uint32_t in_bytes; /* that arrived of the current item */
     bool in_ended;     /* FIN came */
     int in_why;        /* and said this */
+    bool in_closed;    /* we want no more: no further credit */
     bool in_refused;   /* we take no more: what still comes is dropped */
     int refuse_why;
 

@@ -158,6 +158,7 @@ static void handle_closed(kc_chan_t *ch)
     int why = kc_chan_why(ch);
 
     kci_conn_lock(r->lane.conn);
+    r->lane.in_closed = true;
     if (!r->quiet) {
         r->lane.fin_wanted = true;
         r->lane.fin_why = why > 0 ? 0 : why;

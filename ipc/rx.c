@@ -23,7 +23,7 @@
 enum {
     USELESS_BURST = 4000,
     USELESS_PER_S = 1000,
-    PING_PRICE = 100, /* in useless frames: 10 pings a second */
+    PING_PRICE = 50, /* in useless frames: 20 pings a second */
     LAST_ROUNDS = 64  /* reads after tx gave up */
 };
 #define SHAKE_NS KC_S(10)
@@ -219,17 +219,16 @@ static int on_close_ack(struct kc_ipc_conn *c, const struct kci_frame *f)
     return rc;
 }
 
-/* Numbers no longer in use may appear: limits are announced while the peer closes. */
 static int credit_one(struct kc_ipc_conn *c, uint32_t id, const struct kci_limits *limits)
 {
     kci_conn_lock(c);
     struct kci_lane *l = kci_conn_find(c, id);
-    bool open = l && l->state == KCI_LANE_OPEN;
-    int rc = open ? take_limits(l, limits) : -EALREADY;
+    bool closing = l && l->state == KCI_LANE_CLOSING; // which the peer cannot know
+    int rc = l && l->state == KCI_LANE_OPEN ? take_limits(l, limits) : -EALREADY;
     if (!rc)
         note_news(c, l);
     kci_conn_unlock(c);
-    return rc == -EALREADY ? useless(c, 1) : rc;
+    return rc != -EALREADY ? rc : closing ? 0 : useless(c, 1);
 }
 
 static int on_credit(struct kc_ipc_conn *c, const struct kci_frame *f)

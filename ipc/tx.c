@@ -206,7 +206,7 @@ static void put_item(struct kc_ipc_conn *c, struct kci_lane *l)
             f.aux = l->elem_bytes;
         }
     }
-    if (kci_grant_worth(&l->in)) {
+    if (kci_grant_worth(&l->in) && !l->in_closed) {
         f.flags |= KCI_FLAG_CREDIT;
         kci_grant_tell(&l->in, &f.limits);
     }

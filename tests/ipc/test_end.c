@@ -540,7 +540,8 @@ START_TEST(what_is_left_open_is_closed_by_the_runtimes_end_and_may_still_be_used
 }
 END_TEST
 
-SUITE("ipc/end", CASE_LOOP(a_peer_with_the_right_closes_the_channel_after_its_last_item, WORKERS),
+SUITE("ipc/end",
+      CASE_LOOP(a_peer_with_the_right_closes_the_channel_after_its_last_item, WORKERS),
       CASE_LOOP(a_peer_without_the_right_ends_only_its_own_handle, WORKERS),
       CASE_LOOP(a_closed_handle_still_gives_what_was_prefetched, WORKERS),
       CASE_LOOP(cancelling_a_handle_discards_what_was_prefetched_through_the_hook, WORKERS),
@@ -557,6 +558,7 @@ SUITE("ipc/end", CASE_LOOP(a_peer_with_the_right_closes_the_channel_after_its_la
       CASE_LOOP(a_server_that_closes_waits_until_its_peer_received_what_it_was_sent, WORKERS),
       CASE_LOOP(aborting_reports_every_unconfirmed_element_once, WORKERS),
       CASE_LOOP(a_lost_consumers_elements_go_back_to_the_front_in_order, WORKERS),
-      CASE_LOOP(a_lost_peer_fails_every_operation_with_epipe_and_the_reason_econnreset, WORKERS),
+      CASE_LOOP(a_lost_peer_fails_every_operation_with_epipe_and_the_reason_econnreset,
+                WORKERS),
       CASE_LOOP(closing_a_listener_aborts_its_connections, WORKERS),
       CASE_LOOP(what_is_left_open_is_closed_by_the_runtimes_end_and_may_still_be_used, WORKERS))

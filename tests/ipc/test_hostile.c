@@ -32,8 +32,8 @@ static void export_echo(struct rig *r)
 
 static void garbage(struct rig *r)
 {
-    static const char *const greetings[] = { "GET / HTTP/1.1\r\n\r\n", "\x89KCO\n\x1a\n\n......",
-                                             "\x89PNG\r\n\x1a\n",      "x" };
+    static const char *const greetings[] = { "GET / HTTP/1.1\r\n\r\n", "\x89PNG\r\n\x1a\n",
+                                             "\x89KCO\n\x1a\n\n......", "x" };
     export_echo(r);
     for (int i = 0; i < 4; i++) {
         raw_connect(&peer, r);

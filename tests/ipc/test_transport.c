@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tests/ipc/test_transport.c — transports of frames instead of bytes, brought by the program; and
- * the register of schemes.
+ * tests/ipc/test_transport.c — transports of frames instead of bytes, brought by the program;
+ * and the register of schemes.
  */
 #include <errno.h>
 #include <fcntl.h>
