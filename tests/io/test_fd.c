@@ -117,6 +117,150 @@ START_TEST(deadline_cancel_and_bad_arguments_have_their_codes)
 }
 END_TEST
 
+/* ---- each waiter has a mask of its own ---- */
+
+/* Fill the socket until it takes no more. */
+static void fill_up(int fd)
+{
+    static char bulk[65536];
+
+    while (kc_write(fd, bulk, sizeof bulk, KC_TRY) > 0) {}
+}
+
+static void empty_out(int fd)
+{
+    static char bulk[65536];
+
+    while (kc_read(fd, bulk, sizeof bulk, KC_TRY) > 0) {}
+}
+
+static int both_directions(void *unused)
+{
+    int fd[2];
+
+    (void)unused;
+    make_pair(fd);
+    fill_up(fd[0]);
+    struct wait r = { fd[0], KC_RD, KC_FOREVER, 0 }, w = { fd[0], KC_WR, KC_FOREVER, 0 };
+    struct wait any = { fd[0], KC_RD | KC_WR, KC_FOREVER, 0 };
+    kc_co_t *reader = kt_spawn(wait_fd, &r), *writer = kt_spawn(wait_fd, &w);
+    kt_until_parked(reader, KCI_WHY_FD);
+    kt_until_parked(writer, KCI_WHY_FD);
+    kc_co_t *either = kt_spawn(wait_fd, &any);
+    kt_until_parked(either, KCI_WHY_FD);
+
+    ck_assert_int_eq(write(fd[1], "x", 1), 1);
+    kt_join(reader);
+    kt_join(either);
+    ck_assert_int_eq(r.got, KC_RD);
+    ck_assert_int_eq(any.got, KC_RD);
+    ck_assert(kt_is_parked(writer, KCI_WHY_FD));
+    empty_out(fd[1]);
+    kt_join(writer);
+    ck_assert_int_eq(w.got, KC_WR);
+    close(fd[0]);
+    close(fd[1]);
+    return 0;
+}
+
+START_TEST(an_event_wakes_those_who_asked_for_it_and_leaves_the_others)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), both_directions, NULL), 0);
+}
+END_TEST
+
+static int some_leave(void *unused)
+{
+    enum { WAITERS = 30 };
+    struct wait w[WAITERS];
+    kc_co_t *co[WAITERS];
+    int fd[2];
+
+    (void)unused;
+    make_pair(fd);
+    for (int i = 0; i < WAITERS; i++) {
+        w[i] = (struct wait){ fd[0], KC_RD, i % 3 ? KC_FOREVER : kc_in(KC_US(i * 20)), 0 };
+        co[i] = kt_spawn(wait_fd, &w[i]);
+    }
+    for (int i = 0; i < WAITERS; i += 3)
+        kt_join(co[i]);
+    for (int i = 0; i < WAITERS; i++)
+        if (i % 3)
+            kt_until_parked(co[i], KCI_WHY_FD);
+    ck_assert_int_eq(write(fd[1], "x", 1), 1);
+    for (int i = 0; i < WAITERS; i++) {
+        if (i % 3)
+            kt_join(co[i]);
+        ck_assert_int_eq(w[i].got, i % 3 ? (int)KC_RD : -ETIME);
+    }
+    close(fd[0]);
+    close(fd[1]);
+    return 0;
+}
+
+START_TEST(waiters_whose_deadline_passes_leave_the_others_waiting)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), some_leave, NULL), 0);
+}
+END_TEST
+
+static int hang_up(void *unused)
+{
+    int fd[2];
+
+    (void)unused;
+    make_pair(fd);
+    fill_up(fd[0]);
+    struct wait r = { fd[0], KC_RD, KC_FOREVER, 0 }, w = { fd[0], KC_WR, KC_FOREVER, 0 };
+    kc_co_t *reader = kt_spawn(wait_fd, &r), *writer = kt_spawn(wait_fd, &w);
+    kt_until_parked(reader, KCI_WHY_FD);
+    kt_until_parked(writer, KCI_WHY_FD);
+    close(fd[1]);
+    kt_join(reader);
+    kt_join(writer);
+    ck_assert_int_eq(r.got & (int)KC_HUP, KC_HUP);
+    ck_assert_int_eq(w.got & (int)KC_HUP, KC_HUP);
+    close(fd[0]);
+    return 0;
+}
+
+START_TEST(the_end_of_the_other_side_wakes_everybody)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), hang_up, NULL), 0);
+}
+END_TEST
+
+/* Deadlines that pass about when the bytes come: one answer, and the next wait is not confused. */
+static int race_with_deadline(void *unused)
+{
+    int fd[2];
+    char c;
+
+    (void)unused;
+    make_pair(fd);
+    for (int i = 0; i < 500; i++) {
+        struct wait w = { fd[0], KC_RD, kc_in(KC_US(i % 50)), 0 };
+        kc_co_t *co = kt_spawn(wait_fd, &w);
+        for (int k = 0; k < i % 7; k++)
+            kc_yield();
+        ck_assert_int_eq(write(fd[1], "x", 1), 1);
+        kt_join(co);
+        ck_assert(w.got == (int)KC_RD || w.got == -ETIME);
+        ck_assert_int_eq(kc_fd_wait(fd[0], KC_RD, KC_FOREVER), KC_RD);
+        ck_assert_int_eq(kc_read(fd[0], &c, 1, KC_TRY), 1);
+        ck_assert_int_eq(kc_fd_wait(fd[0], KC_RD, KC_TRY), -EAGAIN);
+    }
+    close(fd[0]);
+    close(fd[1]);
+    return 0;
+}
+
+START_TEST(a_deadline_close_to_the_event_gives_one_answer)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), race_with_deadline, NULL), 0);
+}
+END_TEST
+
 /* The number stands for another file than before, behind the library's back. */
 static int reuse(void *unused)
 {
@@ -185,6 +329,10 @@ END_TEST
 
 SUITE("io/fd", CASE_WORKERS(several_coroutines_wait_for_one_descriptor),
       CASE_WORKERS(closing_wakes_who_waits_with_ebadf),
+      CASE_WORKERS(an_event_wakes_those_who_asked_for_it_and_leaves_the_others),
+      CASE_WORKERS(waiters_whose_deadline_passes_leave_the_others_waiting),
+      CASE_WORKERS(the_end_of_the_other_side_wakes_everybody),
+      CASE_WORKERS(a_deadline_close_to_the_event_gives_one_answer),
       CASE_WORKERS(deadline_cancel_and_bad_arguments_have_their_codes),
       CASE_WORKERS(a_number_that_was_closed_behind_our_back_can_be_waited_for_again),
       CASE(a_regular_file_is_always_ready), CASE(a_plain_thread_waits_with_the_same_call))
