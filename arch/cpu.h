@@ -7,6 +7,7 @@
 #define KCI_CACHE_LINE 64
 
 #define KCI_NOINLINE __attribute__((noinline))
+#define KCI_ALWAYS_INLINE inline __attribute__((always_inline))
 #define KCI_NORETURN __attribute__((noreturn))
 #define KCI_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define KCI_LIKELY(x) __builtin_expect(!!(x), 1)

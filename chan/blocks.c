@@ -12,7 +12,6 @@
  *             between does offer allocate under the lock.
  * Rejected    a growing ring: it copies everything, under the lock, each time it doubles.
  */
-#include <string.h>
 
 #include "chan/chan.h"
 #include "core/mem.h"
@@ -85,8 +84,7 @@ static int blocks_offer(kc_chan_t *ch, const void *elem, void **grow)
             return rc;
         filled = 0;
     }
-    if (ch->elem_size)
-        memcpy(b->tail->elems + filled * ch->elem_size, elem, ch->elem_size);
+    kci_elem_copy(ch, b->tail->elems + filled * ch->elem_size, elem);
     ka_store(&b->filled, filled + 1, relaxed); // relaxed: under the lock
     b->count++;
     return 0;
@@ -120,8 +118,8 @@ static int blocks_take(kc_chan_t *ch, void *elem)
 
     if (!front)
         return -EAGAIN;
-    if (elem && ch->elem_size)
-        memcpy(elem, front, ch->elem_size);
+    if (elem)
+        kci_elem_copy(ch, elem, front);
     step((struct blocks *)ch);
     return 0;
 }

@@ -12,7 +12,6 @@
 #include <kcoro/metrics.h>
 #include <kcoro/scope.h>
 #include <limits.h>
-#include <string.h>
 
 #include "core/assert.h"
 #include "core/mem.h"
@@ -65,6 +64,7 @@ static void fill_in(kc_chan_t *ch, const kc_chan_opts_t *o, const struct kci_fla
     ch->on_undelivered = o->on_undelivered;
     ch->arg = o->arg;
     ch->name = o->name;
+    ch->hungry = fl->grow_bytes || (ch->overflow == KC_DROP_OLDEST && o->on_undelivered);
     kci_list_init(&ch->senders);
     kci_list_init(&ch->receivers);
     kci_list_init(&ch->watchers);
@@ -160,7 +160,7 @@ static bool discard_one_locked(kc_chan_t *ch)
     if (!kci_list_empty(&ch->returned)) {
         struct kci_returned *r = KCI_OF(kci_list_pop(&ch->returned), struct kci_returned, node);
         if (ch->spare)
-            memcpy(ch->spare, r->elem, ch->elem_size);
+            kci_elem_copy(ch, ch->spare, r->elem);
         ch->nreturned--;
         kci_free(r);
     } else if (ch->fl->take(ch, ch->spare)) {

@@ -11,6 +11,7 @@
 #define CHAN_CHAN_H
 
 #include <kcoro/chan.h>
+#include <string.h>
 
 #include "chan/flavor.h"
 #include "core/list.h"
@@ -25,6 +26,7 @@ struct kc_chan {
     long cap;
     int overflow;
     unsigned caps;
+    bool hungry; /* sending may take memory; see send_prepare */
     size_t max_bytes;
     void (*on_undelivered)(void *elem, unsigned reason, void *arg);
     void *arg;
@@ -68,6 +70,17 @@ void kci_chan_give_back_all(kc_chan_t *ch, struct kci_list *elems);
 void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
 /* Report an element of ch that nobody will get. Unlocked. */
 void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason);
+
+/* One element. Most are a word or less, and a call would cost more than their copy. */
+static inline void kci_elem_copy(const kc_chan_t *ch, void *to, const void *from)
+{
+    if (KCI_LIKELY(ch->elem_size == 8))
+        memcpy(to, from, 8);
+    else if (ch->elem_size == 4)
+        memcpy(to, from, 4);
+    else if (ch->elem_size)
+        memcpy(to, from, ch->elem_size);
+}
 
 static inline bool kci_chan_is_closed(const kc_chan_t *ch)
 {

@@ -9,7 +9,6 @@
  *
  * Edges   E-HAND  element bytes: copied under the lock, or before the partner's ticket is done
  */
-#include <string.h>
 
 #include "chan/chan.h"
 #include "core/assert.h"
@@ -18,8 +17,8 @@
 /* From sender's memory to receiver's. Locked. */
 static void pass(kc_chan_t *ch, void *to, const void *from)
 {
-    if (to && ch->elem_size)
-        memcpy(to, from, ch->elem_size);
+    if (to)
+        kci_elem_copy(ch, to, from);
     ch->sends++;
     ch->recvs++;
 }
@@ -31,7 +30,8 @@ static bool evicts(const kc_chan_t *ch)
 
 /* ---- send ---- */
 
-static int send_prepare(struct kci_clause *c)
+/* Not under the lock: a block to grow by, or a place for the element that goes to the hook. */
+static KCI_NOINLINE int feed(struct kci_clause *c)
 {
     kc_chan_t *ch = c->obj;
     size_t bytes = ch->fl->grow_bytes ? ch->fl->grow_bytes(ch) : 0;
@@ -42,9 +42,15 @@ static int send_prepare(struct kci_clause *c)
     return bytes && !c->scratch ? -ENOMEM : 0;
 }
 
+static int send_prepare(struct kci_clause *c)
+{
+    return KCI_UNLIKELY(((kc_chan_t *)c->obj)->hungry) ? feed(c) : 0;
+}
+
 static void send_cleanup(struct kci_clause *c)
 {
-    kci_free(c->scratch);
+    if (c->scratch)
+        kci_free(c->scratch);
 }
 
 /* No room: what the policy says. Locked. */
@@ -67,7 +73,7 @@ static int overflow(kc_chan_t *ch, struct kci_clause *c)
     return 0;
 }
 
-static int send_try(struct kci_clause *c)
+static KCI_ALWAYS_INLINE int send_try(struct kci_clause *c)
 {
     kc_chan_t *ch = c->obj;
     struct kci_waiter *to;
@@ -75,7 +81,8 @@ static int send_try(struct kci_clause *c)
     c->extra = 0;
     if (kci_chan_is_closed(ch))
         return -EPIPE;
-    if (ch->fl->direct && (to = kci_queue_claim(&ch->receivers, &c->woken))) {
+    if (!kci_list_empty(&ch->receivers) && ch->fl->direct &&
+        (to = kci_queue_claim(&ch->receivers, &c->woken))) {
         pass(ch, to->elem, c->arg);
         return 0;
     }
@@ -126,12 +133,12 @@ static void send_settle(struct kci_clause *c, int rc)
 
 static bool take_returned(kc_chan_t *ch, void *to, struct kci_returned **out)
 {
-    if (kci_list_empty(&ch->returned))
+    if (KCI_LIKELY(kci_list_empty(&ch->returned)))
         return false;
     *out = KCI_OF(kci_list_pop(&ch->returned), struct kci_returned, node);
     ch->nreturned--;
-    if (to && ch->elem_size)
-        memcpy(to, (*out)->elem, ch->elem_size);
+    if (to)
+        kci_elem_copy(ch, to, (*out)->elem);
     return true;
 }
 
@@ -140,7 +147,8 @@ static struct kci_waiter *admit_one(kc_chan_t *ch, struct kci_claim *claim)
 {
     struct kci_waiter *from = NULL;
 
-    if (ch->fl->room(ch))
+    claim->tk = NULL;
+    if (!kci_list_empty(&ch->senders) && ch->fl->room(ch))
         from = kci_queue_claim(&ch->senders, claim);
     if (from) {
         int rc = ch->fl->offer(ch, from->elem, NULL);
@@ -150,7 +158,7 @@ static struct kci_waiter *admit_one(kc_chan_t *ch, struct kci_claim *claim)
     return from;
 }
 
-static int recv_try(struct kci_clause *c)
+static KCI_ALWAYS_INLINE int recv_try(struct kci_clause *c)
 {
     kc_chan_t *ch = c->obj;
     struct kci_waiter *from;
@@ -166,7 +174,7 @@ static int recv_try(struct kci_clause *c)
     int rc = ch->fl->take(ch, c->arg);
     if (rc == 0) {
         ch->recvs++;
-        if (ch->fl->direct)
+        if (!kci_list_empty(&ch->senders) && ch->fl->direct)
             admit_one(ch, &c->woken);
         return 0;
     }
@@ -185,7 +193,8 @@ static int recv_prepare(struct kci_clause *c)
 
 static void recv_cleanup(struct kci_clause *c)
 {
-    kci_free(c->scratch);
+    if (c->scratch)
+        kci_free(c->scratch);
 }
 
 static int recv_arm(struct kci_clause *c)

@@ -3,7 +3,6 @@
  * chan/latest.c — conflated: one slot; chan.c replaces its element (KC_DROP_OLDEST) when it is
  * full.
  */
-#include <string.h>
 
 #include "chan/chan.h"
 
@@ -26,8 +25,7 @@ static int latest_offer(kc_chan_t *ch, const void *elem, void **grow)
     (void)grow;
     if (l->full)
         return -EAGAIN;
-    if (ch->elem_size)
-        memcpy(l->elem, elem, ch->elem_size);
+    kci_elem_copy(ch, l->elem, elem);
     l->full = true;
     return 0;
 }
@@ -38,8 +36,8 @@ static int latest_take(kc_chan_t *ch, void *elem)
 
     if (!l->full)
         return -EAGAIN;
-    if (elem && ch->elem_size)
-        memcpy(elem, l->elem, ch->elem_size);
+    if (elem)
+        kci_elem_copy(ch, elem, l->elem);
     l->full = false;
     return 0;
 }

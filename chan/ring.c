@@ -2,19 +2,19 @@
 /*
  * chan/ring.c — buffered: slots in a circle, in the channel's own memory.
  *
- * Picture     take → [ v v v . . . ] ← offer
- *                      ↑ first, count elements
- * Invariants  count <= cap
+ * Picture     slots [ . . v v v . . ] end
+ *                         ↑ first  ↑ free: count elements from first on, then round
+ * Invariants  count <= cap; first and free are in [slots, end), or all equal for elements of no
+ *             size
  * Rejected    lock-free slots with stamps: faster alone, but close and select would each need a
  *             proof of their own.
  */
-#include <string.h>
-
 #include "chan/chan.h"
 
 struct ring {
     kc_chan_t base;
-    size_t first, count;
+    size_t count;
+    unsigned char *first, *free, *end;
     _Alignas(max_align_t) unsigned char slots[]; // the hook sees elements in place
 };
 
@@ -28,10 +28,18 @@ static int ring_size(const kc_chan_opts_t *o, size_t *bytes)
     return 0;
 }
 
-static unsigned char *slot(struct ring *r, size_t i)
+static void ring_init(kc_chan_t *ch)
 {
-    size_t cap = (size_t)r->base.cap;
-    return r->slots + (i >= cap ? i - cap : i) * r->base.elem_size;
+    struct ring *r = (struct ring *)ch;
+
+    r->first = r->free = r->slots;
+    r->end = r->slots + (size_t)ch->cap * ch->elem_size;
+}
+
+static unsigned char *behind(struct ring *r, unsigned char *slot)
+{
+    slot += r->base.elem_size;
+    return slot == r->end ? r->slots : slot;
 }
 
 static int ring_offer(kc_chan_t *ch, const void *elem, void **grow)
@@ -41,8 +49,8 @@ static int ring_offer(kc_chan_t *ch, const void *elem, void **grow)
     (void)grow;
     if (r->count == (size_t)ch->cap)
         return -EAGAIN;
-    if (ch->elem_size)
-        memcpy(slot(r, r->first + r->count), elem, ch->elem_size);
+    kci_elem_copy(ch, r->free, elem);
+    r->free = behind(r, r->free);
     r->count++;
     return 0;
 }
@@ -53,10 +61,9 @@ static int ring_take(kc_chan_t *ch, void *elem)
 
     if (!r->count)
         return -EAGAIN;
-    if (elem && ch->elem_size)
-        memcpy(elem, slot(r, r->first), ch->elem_size);
-    if (++r->first == (size_t)ch->cap)
-        r->first = 0;
+    if (elem)
+        kci_elem_copy(ch, elem, r->first);
+    r->first = behind(r, r->first);
     r->count--;
     return 0;
 }
@@ -74,13 +81,14 @@ static size_t ring_len(const kc_chan_t *ch)
 static void *ring_front(kc_chan_t *ch)
 {
     struct ring *r = (struct ring *)ch;
-    return r->count ? slot(r, r->first) : NULL;
+    return r->count ? r->first : NULL;
 }
 
 const struct kci_flavor kci_flavor_ring = {
     .name = "buffered",
     .direct = true,
     .size = ring_size,
+    .init = ring_init,
     .offer = ring_offer,
     .take = ring_take,
     .room = ring_room,

@@ -14,7 +14,7 @@
 #include "sched/sched.h"
 #include "sched/source.h"
 
-static void co_wake(struct kci_ticket *tk)
+void kci_co_wake(struct kci_ticket *tk)
 {
     kci_ready(KCI_OF(tk, struct kc_co, tk));
 }
@@ -86,7 +86,7 @@ static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how
     co->member.tk = &co->tk;
     kci_list_init(&co->member.node);
     kci_list_init(&co->joiners);
-    kci_ticket_init(&co->tk, co_wake);
+    kci_ticket_init(&co->tk, kci_co_wake);
     ka_store(&co->refs, refs, relaxed); // relaxed: not shared yet
 }
 

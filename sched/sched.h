@@ -177,6 +177,8 @@ struct kci_spawn {
 };
 /* 0 and *out (with a reference, unless out is NULL); codes as kc_spawn. */
 int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **out);
+/* What wakes a coroutine's own ticket: by it such a ticket is known. */
+void kci_co_wake(struct kci_ticket *tk);
 /* A coroutine of the library itself, which outlives the program's scopes. */
 int kci_service_spawn(struct kc_rt *rt, kc_fn fn, void *arg, const char *name);
 

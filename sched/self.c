@@ -57,9 +57,15 @@ void kci_self_nopark(int delta)
         thread_self.nopark += delta;
 }
 
+/* Whose ticket is it? NULL: a thread's, or an endpoint's. Cheaper than asking who runs. */
+static struct kc_co *co_of(struct kci_ticket *tk)
+{
+    return tk->wake == kci_co_wake ? KCI_OF(tk, struct kc_co, tk) : NULL;
+}
+
 uint64_t kci_self_open(struct kci_ticket *tk)
 {
-    struct kc_co *co = kci_co_self();
+    struct kc_co *co = co_of(tk);
     return kci_ticket_open(tk, co && co->shield);
 }
 
@@ -121,7 +127,7 @@ static int thread_park(struct thread_self *me, kc_deadline_t dl)
 
 int kci_self_park(struct kci_ticket *tk, kc_deadline_t dl, enum kci_why why, const void *what)
 {
-    struct kc_co *co = kci_co_self();
+    struct kc_co *co = co_of(tk);
     int rc;
 
     if (!co)

@@ -67,52 +67,18 @@ static int park_armed(struct kci_clause *c, struct kci_ticket *tk, kc_deadline_t
     return rc;
 }
 
-/* May the caller wait? */
-static int may_park(kc_deadline_t dl)
-{
-    int rc = kci_deadline_check(dl);
-
-    if (!rc && !kci_self_ticket())
-        rc = -EPERM;
-    return rc;
-}
-
 int kci_clause_wait_locked(struct kci_clause *c, kc_deadline_t dl)
 {
     struct kci_lock *lock = c->src->lock(c->obj);
     struct kci_ticket *tk = NULL;
-    int rc = may_park(dl);
+    int rc = kci_deadline_check(dl);
 
-    if (!rc) {
-        tk = kci_self_ticket();
-        rc = arm(c, tk, kci_self_open(tk));
-    }
+    if (!rc)
+        rc = (tk = kci_self_ticket()) ? arm(c, tk, kci_self_open(tk)) : -EPERM;
     kci_unlock(lock);
     if (rc && tk)
         kci_self_abandon(tk);
     return rc ? rc : park_armed(c, tk, dl);
-}
-
-int kci_source_wait(const struct kci_source *src, void *obj, void *arg, kc_deadline_t dl)
-{
-    struct kci_clause c;
-    int rc = kci_self_enter();
-
-    kci_clause_init(&c, src, obj, arg);
-    if (rc || (src->prepare && (rc = src->prepare(&c))))
-        return rc;
-    struct kci_lock *lock = src->lock(obj);
-    kci_lock(lock);
-    rc = src->try(&c);
-    if (rc == -EAGAIN) {
-        rc = kci_clause_wait_locked(&c, dl);
-    } else {
-        kci_unlock(lock);
-        kci_claim_finish(c.woken, 0);
-        settle(&c, rc);
-    }
-    cleanup(&c);
-    return rc;
 }
 
 int kci_clause_start(struct kci_clause *c, struct kci_ticket *tk)
