@@ -64,6 +64,7 @@ static void fill_in(kc_chan_t *ch, const kc_chan_opts_t *o, const struct kci_fla
     ch->on_undelivered = o->on_undelivered;
     ch->arg = o->arg;
     ch->name = o->name;
+    ka_store(&ch->hint, KCI_HINT_RECV | KCI_HINT_SEND, relaxed); // relaxed: not shared yet
     ch->hungry = fl->grow_bytes || (ch->overflow == KC_DROP_OLDEST && o->on_undelivered);
     kci_list_init(&ch->senders);
     kci_list_init(&ch->receivers);
@@ -134,6 +135,7 @@ static void close_locked(kc_chan_t *ch, int why, struct kci_list *woken)
     kci_queue_claim_all(&ch->watchers, woken);
     if (ch->fl->closed)
         ch->fl->closed(ch);
+    kci_chan_changed(ch);
 }
 
 int kc_chan_close_why(kc_chan_t *ch, int why)
@@ -167,6 +169,7 @@ static bool discard_one_locked(kc_chan_t *ch)
         return false;
     }
     ch->undelivered++;
+    kci_chan_changed(ch);
     return true;
 }
 
@@ -268,6 +271,20 @@ void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason)
 }
 
 /* ---- snapshots ---- */
+
+void kci_chan_publish(kc_chan_t *ch)
+{
+    bool closed = kci_chan_is_closed(ch);
+    uint64_t hint = ka_load(&ch->hint, relaxed); // relaxed: under the lock
+
+    hint = (hint & ~(uint64_t)(KCI_HINT_RECV | KCI_HINT_SEND)) + KCI_HINT_VERSION;
+    if (closed || ch->nreturned || !kci_list_empty(&ch->senders) || ch->fl->len(ch))
+        hint |= KCI_HINT_RECV;
+    if (closed || ch->overflow != KC_SUSPEND || !kci_list_empty(&ch->receivers) ||
+        ch->fl->room(ch))
+        hint |= KCI_HINT_SEND;
+    ka_store(&ch->hint, hint, release); // E-HINT
+}
 
 size_t kc_chan_len(const kc_chan_t *ch)
 {

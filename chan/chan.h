@@ -26,7 +26,9 @@ struct kc_chan {
     long cap;
     int overflow;
     unsigned caps;
-    bool hungry; /* sending may take memory; see send_prepare */
+    bool hungry;  /* sending may take memory; see send_prepare */
+    bool watched; /* lock; a select has looked: keep the hint */
+    _Atomic(uint64_t) hint; /* lock; KCI_HINT_ bits, above them a version; kci_chan_publish */
     size_t max_bytes;
     void (*on_undelivered)(void *elem, unsigned reason, void *arg);
     void *arg;
@@ -70,6 +72,27 @@ void kci_chan_give_back_all(kc_chan_t *ch, struct kci_list *elems);
 void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
 /* Report an element of ch that nobody will get. Unlocked. */
 void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason);
+
+/* What a select reads without the lock. Without watched both bits are set: nobody knows. */
+#define KCI_HINT_RECV 1u
+#define KCI_HINT_SEND 2u
+#define KCI_HINT_VERSION 4u
+
+/* Locked. Compute the hint anew. */
+void kci_chan_publish(kc_chan_t *ch);
+/* Locked. Somebody waits now, so the other side may be ready. */
+static inline void kci_chan_awaited(kc_chan_t *ch, bool by_sender)
+{
+    uint64_t hint = ka_load(&ch->hint, relaxed); // relaxed: under the lock
+    hint = (hint + KCI_HINT_VERSION) | (by_sender ? KCI_HINT_RECV : KCI_HINT_SEND);
+    ka_store(&ch->hint, hint, release); // E-HINT
+}
+/* Locked. To be called after every change of what is stored. */
+static inline void kci_chan_changed(kc_chan_t *ch)
+{
+    if (KCI_UNLIKELY(ch->watched))
+        kci_chan_publish(ch);
+}
 
 /* One element. Most are a word or less, and a call would cost more than their copy. */
 static inline void kci_elem_copy(const kc_chan_t *ch, void *to, const void *from)

@@ -73,9 +73,8 @@ static int overflow(kc_chan_t *ch, struct kci_clause *c)
     return 0;
 }
 
-static KCI_ALWAYS_INLINE int send_try(struct kci_clause *c)
+static KCI_ALWAYS_INLINE int send_now(kc_chan_t *ch, struct kci_clause *c)
 {
-    kc_chan_t *ch = c->obj;
     struct kci_waiter *to;
 
     c->extra = 0;
@@ -92,6 +91,15 @@ static KCI_ALWAYS_INLINE int send_try(struct kci_clause *c)
     return rc == -EAGAIN ? overflow(ch, c) : rc;
 }
 
+static KCI_ALWAYS_INLINE int send_try(struct kci_clause *c)
+{
+    int rc = send_now(c->obj, c);
+
+    if (rc == 0)
+        kci_chan_changed(c->obj);
+    return rc;
+}
+
 static int arm_on(struct kci_clause *c, struct kci_list *queue, bool is_send)
 {
     kc_chan_t *ch = c->obj;
@@ -103,6 +111,8 @@ static int arm_on(struct kci_clause *c, struct kci_list *queue, bool is_send)
     int rc = ch->fl->start ? ch->fl->start(ch, &c->wt) : 0;
     if (rc)
         kci_list_remove(&c->wt.node);
+    else if (KCI_UNLIKELY(ch->watched))
+        kci_chan_awaited(ch, is_send);
     return rc;
 }
 
@@ -117,7 +127,7 @@ static int chan_disarm(struct kci_clause *c)
     int rc = ch->fl->withdraw ? ch->fl->withdraw(ch, &c->wt) : 0;
 
     if (!rc)
-        kci_list_remove(&c->wt.node);
+        kci_list_remove(&c->wt.node); // the hint may stay too hopeful: whoever tries sets it right
     return rc;
 }
 
@@ -158,9 +168,8 @@ static struct kci_waiter *admit_one(kc_chan_t *ch, struct kci_claim *claim)
     return from;
 }
 
-static KCI_ALWAYS_INLINE int recv_try(struct kci_clause *c)
+static KCI_ALWAYS_INLINE int recv_now(kc_chan_t *ch, struct kci_clause *c)
 {
-    kc_chan_t *ch = c->obj;
     struct kci_waiter *from;
     struct kci_returned *r;
 
@@ -183,6 +192,15 @@ static KCI_ALWAYS_INLINE int recv_try(struct kci_clause *c)
         return 0;
     }
     return rc == -EAGAIN && kci_chan_is_closed(ch) ? -EPIPE : rc;
+}
+
+static KCI_ALWAYS_INLINE int recv_try(struct kci_clause *c)
+{
+    int rc = recv_now(c->obj, c);
+
+    if (rc == 0)
+        kci_chan_changed(c->obj);
+    return rc;
 }
 
 static int recv_prepare(struct kci_clause *c)
@@ -320,6 +338,7 @@ void kci_chan_give_back_all(kc_chan_t *ch, struct kci_list *elems)
     if (!ch->cancelled) {
         push_front_all(ch, elems);
         kci_chan_serve_receivers(ch, &won);
+        kci_chan_changed(ch);
     }
     kci_unlock(&ch->lock);
     kci_waiters_finish(&won, 0);

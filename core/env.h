@@ -20,7 +20,7 @@ struct msghdr;
 /* What is being chosen. `deflt` is the built-in answer. */
 enum kci_choice {
     KCI_CHOICE_NEXT,   /* which runnable coroutine goes next: 0 newest, 1 oldest */
-    KCI_CHOICE_SELECT, /* at which clause a fair select starts and how it shuffles */
+    KCI_CHOICE_SELECT, /* which of the clauses that are left a fair select looks at next */
     KCI_CHOICE_VICTIM, /* which worker to steal from */
     KCI_CHOICE_COUNT
 };

@@ -2,7 +2,8 @@
 /*
  * select/select.c — poll → arm → park → disarm losers → report.
  *
- * All distinct locks are held, in address order, while the clauses are tried and, if none was
+ * A glance (glance.c) deals with most selects that have something ready. Here is the reference
+ * method: all distinct locks are held, in address order, while the clauses are tried and, if none was
  * ready, armed: an atomic snapshot, and nobody can act between the look and the wait. All
  * waiters share the caller's ticket; the first partner to claim it decides, with one CAS. A
  * select that is not parked has nothing queued anywhere, so two selects never claim each other
@@ -18,6 +19,7 @@
 #include "chan/chan.h"
 #include "core/mem.h"
 #include "sched/sched.h"
+#include "select/glance.h"
 #include "select/order.h"
 
 enum { SMALL = 8 };
@@ -34,7 +36,7 @@ struct selection {
 
 /* ---- building ---- */
 
-static const struct kci_source *source_of(int op)
+const struct kci_source *kci_case_source(int op)
 {
     switch (op) {
     case KCI_CASE_SEND:
@@ -90,7 +92,7 @@ static int build(struct selection *s, const kc_case_t *cases)
 
     for (size_t i = 0; i < s->n; i++) {
         struct kci_clause *c = &s->clauses[i];
-        kci_clause_init(c, source_of(cases[i].kci_op), cases[i].kci_obj, cases[i].kci_arg);
+        kci_clause_init(c, kci_case_source(cases[i].kci_op), cases[i].kci_obj, cases[i].kci_arg);
         c->ns = cases[i].kci_op == KCI_CASE_AFTER ? cases[i].kci_ns : INT64_MAX;
         c->shared = true;
         int rc = c->src && c->src->prepare ? c->src->prepare(c) : 0;
@@ -105,20 +107,28 @@ static int build(struct selection *s, const kc_case_t *cases)
     return 0;
 }
 
-static uint64_t next_random(void *unused)
+unsigned kci_select_draw(unsigned n)
 {
-    (void)unused;
-    return kci_random();
+    struct kc_co *co = kci_co_self();
+    // The high half times n: no modulo bias worth speaking of for n <= 512.
+    unsigned i = (unsigned)((kci_random() >> 32) * n >> 32);
+
+    return co ? kci_decide(&co->rt->env, KCI_CHOICE_SELECT, n, i) : i;
+}
+
+/* Where a rotating select begins. */
+static size_t rotation(size_t n, unsigned flags)
+{
+    struct kc_co *co = flags == KC_SEL_ROTATE ? kci_co_self() : NULL;
+    return co ? co->rotate % n : 0;
 }
 
 static void put_in_order(struct selection *s, unsigned flags)
 {
-    struct kc_co *co = kci_co_self();
-
     if (flags == KC_SEL_FAIR)
-        kci_order_shuffle(s->order, s->n, next_random, NULL);
+        kci_order_shuffle(s->order, s->n, kci_select_draw);
     else
-        kci_order_from(s->order, s->n, flags == KC_SEL_ROTATE && co ? co->rotate % s->n : 0);
+        kci_order_from(s->order, s->n, rotation(s->n, flags));
 }
 
 /* ---- the snapshot ---- */
@@ -247,7 +257,6 @@ static kc_sel_t wait_locked(struct selection *s)
 
 static kc_sel_t run(struct selection *s, unsigned flags)
 {
-    struct kc_co *co = kci_co_self();
     int rc = 0;
 
     put_in_order(s, flags);
@@ -261,8 +270,6 @@ static kc_sel_t run(struct selection *s, unsigned flags)
         kci_claim_finish(s->clauses[i].woken, 0);
         result = settled(s, i, rc);
     }
-    if (flags == KC_SEL_ROTATE && co && result.i >= 0)
-        co->rotate = (unsigned)result.i + 1;
     cleanup(s, s->n);
     return result;
 }
@@ -302,12 +309,26 @@ static kc_sel_t start_large(struct selection *s, const kc_case_t *cases, unsigne
     return result;
 }
 
+static kc_sel_t select_any(const kc_case_t *cases, size_t n, kc_deadline_t dl, unsigned flags)
+{
+    struct kci_glance g = { cases, n, rotation(n, flags), flags == KC_SEL_FAIR };
+    struct selection s = { .n = n, .after = -1, .dl = dl };
+    kc_sel_t result;
+
+    if (kci_glance(&g, &result))
+        return result;
+    return n <= SMALL ? start_small(&s, cases, flags) : start_large(&s, cases, flags);
+}
+
 kc_sel_t kc_selectv(kc_case_t *cases, size_t n, kc_deadline_t dl, unsigned flags)
 {
-    struct selection s = { .n = n, .after = -1, .dl = dl };
     int rc = check(cases, n, flags);
 
     if (rc || (rc = kci_self_enter()))
         return (kc_sel_t){ -1, rc };
-    return n <= SMALL ? start_small(&s, cases, flags) : start_large(&s, cases, flags);
+    kc_sel_t result = select_any(cases, n, dl, flags);
+    struct kc_co *co = flags == KC_SEL_ROTATE ? kci_co_self() : NULL;
+    if (co && result.i >= 0)
+        co->rotate = (unsigned)result.i + 1;
+    return result;
 }

@@ -309,12 +309,14 @@ static void no_memory(void)
     check_sel(kc_selectv(cases, 9, KC_TRY, 0), -1, -ENOMEM);
     kci_mem_fail_nth(1);
     check_sel(kc_selectv(cases, 8, KC_TRY, 0), -1, -EAGAIN); // eight need none
+    kci_mem_fail_nth(1);
+    check_sel(kc_select(KC_TRY, KC_SEND(unl, &v), KC_SEND(unl, &v)), -1, -ENOMEM);
     // A clause whose own memory is missing fails the whole, also behind others that have
-    // theirs.
+    // theirs. Behind a join all clauses are looked at together.
     for (uint64_t nth = 1; nth <= 3; nth++) {
         kci_mem_fail_nth(nth);
-        check_sel(kc_select(KC_TRY, KC_SEND(unl, &v), KC_SEND(unl, &v), KC_SEND(unl, &v)), -1,
-                  -ENOMEM);
+        check_sel(kc_select(KC_TRY, KC_JOIN(kc_self(), NULL), KC_SEND(unl, &v),
+                            KC_SEND(unl, &v), KC_SEND(unl, &v)), -1, -ENOMEM);
     }
     kci_mem_fail_nth(0);
     ck_assert_uint_eq(stats_of(unl).sends, 0);

@@ -77,6 +77,58 @@ START_TEST(s8_with_one_of_two_always_ready_a_look_never_says_eagain)
 }
 END_TEST
 
+/* ---- listed order holds at one moment ---- */
+
+enum { ROW = 64, FILLS = KCI_NOTES ? 3000 : 30000 };
+
+struct row {
+    kc_chan_t *ch[ROW];
+};
+
+static void *fill_first_then_last(void *arg)
+{
+    struct row *r = arg;
+
+    for (int v = 1; v <= FILLS; v++) {
+        must_eq(kc_chan_send(r->ch[0], &v, KC_FOREVER), 0);
+        must_eq(kc_chan_send(r->ch[ROW - 1], &v, KC_FOREVER), 0);
+    }
+    return NULL;
+}
+
+/* Whoever finds v in the last channel must have taken v from the first one: at every moment at
+ * which the last one had it, the first one had it before. */
+static void listed_order(void)
+{
+    int first = 0, last = 0, v = 0;
+    kc_case_t cases[ROW];
+    pthread_t thread;
+    struct row r;
+
+    for (int i = 0; i < ROW; i++) {
+        must_eq(kc_chan_make(&r.ch[i], sizeof v, 1), 0);
+        cases[i] = KC_RECV(r.ch[i], &v);
+    }
+    must_eq(pthread_create(&thread, NULL, fill_first_then_last, &r), 0);
+    while (last < FILLS) {
+        kc_sel_t s = kc_selectv(cases, ROW, last % 2 ? KC_TRY : KC_FOREVER, KC_SEL_BIASED);
+        if (s.rc == -EAGAIN)
+            continue;
+        must_eq(s.rc, 0);
+        must(s.i == 0 || (s.i == ROW - 1 && first >= v));
+        *(s.i ? &last : &first) = v;
+    }
+    must_eq(pthread_join(thread, NULL), 0);
+    for (int i = 0; i < ROW; i++)
+        kc_chan_unref(r.ch[i]);
+}
+
+START_TEST(s8_a_clause_never_wins_while_one_listed_before_it_is_ready)
+{
+    try_workers(workers_of(_i), listed_order);
+}
+END_TEST
+
 /* ---- select against select ---- */
 
 struct duel {
@@ -333,6 +385,7 @@ END_TEST
 
 SUITE("select/snapshot",
       CASE_LOOP(s8_with_one_of_two_always_ready_a_look_never_says_eagain, WORKERS),
+      CASE_LOOP(s8_a_clause_never_wins_while_one_listed_before_it_is_ready, WORKERS),
       CASE_LOOP(s5_selects_over_the_same_channels_in_opposite_order_never_stall, WORKERS),
       CASE_LOOP(s7_among_selecting_senders_and_receivers_each_element_arrives_once, LOSSLESS),
       CASE_LOOP(s6_philosophers_who_select_their_forks_all_eat, WORKERS),
