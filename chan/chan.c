@@ -126,9 +126,10 @@ kc_chan_t *kc_chan_owned(size_t elem_size, long cap)
 
 /* ---- close ---- */
 
-/* The one place that closes. Locked; who waited is moved to `woken`. */
-static void close_locked(kc_chan_t *ch, int why, struct kci_list *woken)
+bool kci_chan_close_locked(kc_chan_t *ch, int why, struct kci_list *woken)
 {
+    if (kci_chan_is_closed(ch))
+        return false;
     ka_store(&ch->why, why ? why : 1, release); // E-CLOSE out
     kci_queue_claim_all(&ch->senders, woken);
     kci_queue_claim_all(&ch->receivers, woken);
@@ -136,24 +137,21 @@ static void close_locked(kc_chan_t *ch, int why, struct kci_list *woken)
     if (ch->fl->closed)
         ch->fl->closed(ch);
     kci_chan_changed(ch);
+    return true;
 }
 
 int kc_chan_close_why(kc_chan_t *ch, int why)
 {
     struct kci_list woken;
-    int rc = 0;
 
     if (!ch || why > 0)
         return -EINVAL;
     kci_list_init(&woken);
     kci_lock(&ch->lock);
-    if (kci_chan_is_closed(ch))
-        rc = -EALREADY;
-    else
-        close_locked(ch, why, &woken);
+    bool mine = kci_chan_close_locked(ch, why, &woken);
     kci_unlock(&ch->lock);
     kci_waiters_finish(&woken, -EPIPE);
-    return rc;
+    return mine ? 0 : -EALREADY;
 }
 
 /* Move the oldest element to the spare place. Locked. */
@@ -194,8 +192,7 @@ int kc_chan_cancel(kc_chan_t *ch, int why)
     kci_lock(&ch->lock);
     bool again = ch->cancelled;
     ch->cancelled = true;
-    if (!kci_chan_is_closed(ch))
-        close_locked(ch, why, &woken);
+    kci_chan_close_locked(ch, why, &woken);
     kci_unlock(&ch->lock);
     kci_waiters_finish(&woken, -EPIPE);
     if (again)
@@ -221,8 +218,8 @@ int kc_chan_producers(kc_chan_t *ch, int delta)
     bool ok = n >= 0 && n <= INT_MAX;
     if (ok)
         ch->producers = (int)n;
-    if (ok && n == 0 && delta < 0 && !kci_chan_is_closed(ch))
-        close_locked(ch, 0, &woken);
+    if (ok && n == 0 && delta < 0)
+        kci_chan_close_locked(ch, 0, &woken);
     kci_unlock(&ch->lock);
     kci_waiters_finish(&woken, -EPIPE);
     return ok ? (int)n : -EINVAL;

@@ -70,6 +70,9 @@ void kci_chan_serve_senders(kc_chan_t *ch, struct kci_list *won);
 void kci_chan_give_back_all(kc_chan_t *ch, struct kci_list *elems);
 /* The same for one. */
 void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
+/* Locked: the one place that closes. Who waited is moved to `woken`, for
+ * kci_waiters_finish(woken, -EPIPE) after unlocking. False: it was closed already. */
+bool kci_chan_close_locked(kc_chan_t *ch, int why, struct kci_list *woken);
 /* Report an element of ch that nobody will get. Unlocked. */
 void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason);
 

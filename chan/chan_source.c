@@ -91,7 +91,7 @@ static KCI_ALWAYS_INLINE int send_now(kc_chan_t *ch, struct kci_clause *c)
     return rc == -EAGAIN ? overflow(ch, c) : rc;
 }
 
-static KCI_ALWAYS_INLINE int send_try(struct kci_clause *c)
+static inline int send_try(struct kci_clause *c)
 {
     int rc = send_now(c->obj, c);
 
@@ -126,8 +126,8 @@ static int chan_disarm(struct kci_clause *c)
     kc_chan_t *ch = c->obj;
     int rc = ch->fl->withdraw ? ch->fl->withdraw(ch, &c->wt) : 0;
 
-    if (!rc)
-        kci_list_remove(&c->wt.node); // the hint may stay too hopeful: whoever tries sets it right
+    if (!rc) // the hint may stay too hopeful: whoever tries sets it right
+        kci_list_remove(&c->wt.node);
     return rc;
 }
 
@@ -194,7 +194,7 @@ static KCI_ALWAYS_INLINE int recv_now(kc_chan_t *ch, struct kci_clause *c)
     return rc == -EAGAIN && kci_chan_is_closed(ch) ? -EPIPE : rc;
 }
 
-static KCI_ALWAYS_INLINE int recv_try(struct kci_clause *c)
+static inline int recv_try(struct kci_clause *c)
 {
     int rc = recv_now(c->obj, c);
 

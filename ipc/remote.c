@@ -266,22 +266,11 @@ static void report(struct remote *r, kc_chan_t *ch, uint64_t first, uint64_t las
                              KC_UNDELIV_LINK | (seq <= sent ? KC_UNDELIV_MAYBE : 0));
 }
 
-/* Senders fail from now on; receivers still get what is coming. */
-static void refuse_senders(kc_chan_t *ch)
-{
-    struct kci_list won;
-
-    kci_list_init(&won);
-    kci_lock(&ch->lock);
-    kci_queue_claim_all(&ch->senders, &won);
-    kci_unlock(&ch->lock);
-    kci_waiters_finish(&won, -EPIPE);
-}
-
 static void remote_reset(struct kci_lane *l, int why)
 {
     struct remote *r = remote_of(l);
     kc_chan_t *ch = handle_ref(r);
+    struct kci_list woken;
 
     if (!ch) {
         kci_conn_lock(l->conn);
@@ -289,17 +278,19 @@ static void remote_reset(struct kci_lane *l, int why)
         kci_conn_unlock(l->conn);
         return;
     }
+    kci_list_init(&woken);
     lock_both(r, ch);
     kci_lane_stop_output(l);
     uint64_t taken = l->out.taken, last = l->out.next - 1;
     bool receives = r->rights & KC_PEER_RECV;
     r->quiet = true;
     kci_conn_unlock(l->conn);
-    kci_unlock(&ch->lock);
     if (receives) // what is left at home still comes; then FIN closes the handle
-        refuse_senders(ch);
-    else
-        kc_chan_close_why(ch, why);
+        kci_queue_claim_all(&ch->senders, &woken);
+    else // in the section that refuses, so that nobody finds it refused without the reason
+        kci_chan_close_locked(ch, why, &woken);
+    kci_unlock(&ch->lock);
+    kci_waiters_finish(&woken, -EPIPE);
     report(r, ch, taken, last, 0);
     kc_chan_unref(ch);
 }
@@ -307,11 +298,15 @@ static void remote_reset(struct kci_lane *l, int why)
 /* Nothing can be sent or received through the handle from now on. */
 static void kill_handle(struct remote *r, kc_chan_t *ch, int why)
 {
+    struct kci_list woken;
+
+    kci_list_init(&woken);
     lock_both(r, ch);
     r->dead = r->quiet = true;
     kci_conn_unlock(r->lane.conn);
+    kci_chan_close_locked(ch, why, &woken); // as in remote_reset
     kci_unlock(&ch->lock);
-    kc_chan_close_why(ch, why);
+    kci_waiters_finish(&woken, -EPIPE);
 }
 
 static void fail_opening(struct remote *r, int why)

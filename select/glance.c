@@ -44,6 +44,7 @@ static enum look look_at_chan(const kc_case_t *c, uint64_t *seen)
 
 static enum look look_at(const kc_case_t *c, uint64_t *seen)
 {
+    *seen = 0;
     switch (c->kci_op) {
     case KCI_CASE_SEND:
     case KCI_CASE_RECV:
@@ -69,7 +70,7 @@ static const kc_case_t *nth(const struct kci_glance *g, size_t k)
 static bool unchanged(const struct kci_glance *g, const uint64_t *seen, size_t k)
 {
     while (k-- > 0) {
-        uint64_t now = seen[k];
+        uint64_t now;
         if (look_at(nth(g, k), &now) != NOT_READY || now != seen[k])
             return false;
     }

@@ -3,9 +3,9 @@
  * select/select.c — poll → arm → park → disarm losers → report.
  *
  * A glance (glance.c) deals with most selects that have something ready. Here is the reference
- * method: all distinct locks are held, in address order, while the clauses are tried and, if none was
- * ready, armed: an atomic snapshot, and nobody can act between the look and the wait. All
- * waiters share the caller's ticket; the first partner to claim it decides, with one CAS. A
+ * method: all distinct locks are held, in address order, while the clauses are tried and, if
+ * none was ready, armed: an atomic snapshot, and nobody can act between the look and the wait.
+ * All waiters share the caller's ticket; the first partner to claim it decides, with one CAS. A
  * select that is not parked has nothing queued anywhere, so two selects never claim each other
  * at once and a select never matches itself.
  *
@@ -92,7 +92,8 @@ static int build(struct selection *s, const kc_case_t *cases)
 
     for (size_t i = 0; i < s->n; i++) {
         struct kci_clause *c = &s->clauses[i];
-        kci_clause_init(c, kci_case_source(cases[i].kci_op), cases[i].kci_obj, cases[i].kci_arg);
+        const struct kci_source *src = kci_case_source(cases[i].kci_op);
+        kci_clause_init(c, src, cases[i].kci_obj, cases[i].kci_arg);
         c->ns = cases[i].kci_op == KCI_CASE_AFTER ? cases[i].kci_ns : INT64_MAX;
         c->shared = true;
         int rc = c->src && c->src->prepare ? c->src->prepare(c) : 0;

@@ -34,7 +34,7 @@ enum kind {
     DROP_LATEST,
     KINDS
 };
-enum { WORKERS = 3, LOSSLESS = (UNLIMITED + 1) * WORKERS, EVERY = KINDS * WORKERS };
+enum { WORKERS = KT_WORKERS, LOSSLESS = (UNLIMITED + 1) * WORKERS, EVERY = KINDS * WORKERS };
 
 /* One round of a loop: a channel of ints, on so many workers. */
 struct trial {

@@ -14,7 +14,7 @@
 
 int workers_of(int i)
 {
-    return 1 << i % WORKERS;
+    return kt_workers(i % WORKERS);
 }
 
 void let_run(void)

@@ -25,7 +25,7 @@
 #include "arch/atomic.h"
 #include "tests/support/suite.h"
 
-enum { WORKERS = 3, RIG_CHANS = 2100 };
+enum { WORKERS = KT_WORKERS, RIG_CHANS = 2100 };
 
 struct rig {
     char dir[40], addr[64];

@@ -6,11 +6,6 @@
 #include "core/mem.h"
 #include "sched/sched.h"
 
-int kt_workers(int i)
-{
-    return 1 << i;
-}
-
 int kt_run_with(const kc_opts_t *opts, kc_fn fn, void *arg)
 {
     int rc = kc_run(fn, arg, opts);

@@ -13,8 +13,7 @@
 #include "tests/support/suite.h"
 
 /* A case that runs on 1, 2 and 4 workers: kt_run(kt_workers(_i), …). */
-#define CASE_WORKERS(test) CASE_LOOP(test, 3)
-int kt_workers(int i);
+#define CASE_WORKERS(test) CASE_LOOP(test, KT_WORKERS)
 
 /* kc_run; fails the test when the library still has memory afterwards. Returns kc_run's result. */
 int kt_run(int workers, kc_fn fn, void *arg);

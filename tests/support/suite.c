@@ -52,6 +52,11 @@ static int run(Suite *suite)
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+int kt_workers(int i)
+{
+    return KT_WORKERS == 1 ? 2 : 1 << i;
+}
+
 int kt_main(const char *title, const struct kt_case *cases, size_t count, int argc,
             char **argv)
 {

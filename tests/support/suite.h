@@ -19,6 +19,15 @@
 #include <check.h>
 #include <stddef.h>
 
+/* On how many numbers of workers a case runs that loops over them, and the i-th of these
+ * numbers: 1, 2, 4. Valgrind runs one thread at a time and is slow: two must do. */
+#ifdef KCI_VALGRIND
+enum { KT_WORKERS = 1 };
+#else
+enum { KT_WORKERS = 3 };
+#endif
+int kt_workers(int i);
+
 struct kt_case {
     const char *name;
     const TTest *const *test;
