@@ -131,12 +131,13 @@ static int chan_disarm(struct kci_clause *c)
     return rc;
 }
 
-static void send_settle(struct kci_clause *c, int rc)
+static int send_settle(struct kci_clause *c, int rc)
 {
     void *elem = c->extra == KC_UNDELIV_LATEST ? c->arg : c->scratch;
 
     if (rc == 0 && c->extra)
         kci_chan_undelivered(c->obj, elem, c->extra);
+    return rc;
 }
 
 /* ---- receive ---- */

@@ -219,12 +219,6 @@ static int token_arm(struct kci_clause *c)
     return 0;
 }
 
-static int token_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static void token_hold(void *obj)
 {
     kc_cancel_ref(obj);
@@ -240,7 +234,7 @@ const struct kci_source kci_token_source = {
     .lock = token_lock,
     .try = token_try,
     .arm = token_arm,
-    .disarm = token_disarm,
+    .disarm = kci_clause_dequeue,
     .hold = token_hold,
     .release = token_release,
 };

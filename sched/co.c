@@ -215,16 +215,11 @@ static int join_arm(struct kci_clause *c)
     return 0;
 }
 
-static int join_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
-static void join_settle(struct kci_clause *c, int rc)
+static int join_settle(struct kci_clause *c, int rc)
 {
     if (rc == 0 && c->arg)
         *(int *)c->arg = ((struct kc_co *)c->obj)->ret; // final once ended
+    return rc;
 }
 
 static void join_hold(void *obj)
@@ -242,7 +237,7 @@ const struct kci_source kci_join_source = {
     .lock = join_lock,
     .try = join_try,
     .arm = join_arm,
-    .disarm = join_disarm,
+    .disarm = kci_clause_dequeue,
     .settle = join_settle,
     .hold = join_hold,
     .release = join_release,

@@ -140,10 +140,8 @@ int kci_self_park(struct kci_ticket *tk, kc_deadline_t dl, enum kci_why why, con
     return rc;
 }
 
-int kci_self_enter(void)
+static inline int enter(struct kc_co *co)
 {
-    struct kc_co *co = kci_co_self();
-
     if (!co)
         return 0;
     if (KCI_UNLIKELY(--co->budget <= 0) && !co->nopark) {
@@ -151,6 +149,19 @@ int kci_self_enter(void)
         co->budget = co->rt->budget;
     }
     return ambient_triggered(co) ? -ECANCELED : 0;
+}
+
+int kci_self_enter(void)
+{
+    return enter(kci_co_self());
+}
+
+int kci_self_enter_as(const void **self)
+{
+    struct kc_co *co = kci_co_self(); // one look-up for both: a mutex's fast path feels it
+
+    *self = co ? co : kci_self_id();
+    return enter(co);
 }
 
 uint64_t kci_random(void)

@@ -9,10 +9,9 @@
 
 #include "arch/cpu.h"
 
-static void settle(struct kci_clause *c, int rc)
+static int settle(struct kci_clause *c, int rc)
 {
-    if (c->src->settle)
-        c->src->settle(c, rc);
+    return c->src->settle ? c->src->settle(c, rc) : rc;
 }
 
 static void cleanup(struct kci_clause *c)
@@ -57,12 +56,13 @@ static int disarm(struct kci_clause *c, struct kci_ticket *tk, int rc)
 
 static int park_armed(struct kci_clause *c, struct kci_ticket *tk, kc_deadline_t dl)
 {
+    if (c->src->armed)
+        c->src->armed(c);
     int rc = kci_self_park(tk, dl, c->src->why, c->obj);
-
     if (tk->index < 0)
         rc = disarm(c, tk, rc);
     if (tk->index >= 0)
-        settle(c, rc);
+        rc = settle(c, rc);
     let_go(c);
     return rc;
 }
@@ -79,6 +79,12 @@ int kci_clause_wait_locked(struct kci_clause *c, kc_deadline_t dl)
     if (rc && tk)
         kci_self_abandon(tk);
     return rc ? rc : park_armed(c, tk, dl);
+}
+
+int kci_clause_dequeue(struct kci_clause *c)
+{
+    kci_list_remove(&c->wt.node);
+    return 0;
 }
 
 int kci_clause_start(struct kci_clause *c, struct kci_ticket *tk)
@@ -99,7 +105,7 @@ int kci_clause_start(struct kci_clause *c, struct kci_ticket *tk)
         return kci_ticket_park(tk) ? kci_clause_settle(c, tk) : -EINPROGRESS;
     if (!armed) {
         kci_claim_finish(c->woken, 0);
-        settle(c, rc);
+        rc = settle(c, rc);
     } else {
         kci_self_abandon(tk);
     }
@@ -109,9 +115,8 @@ int kci_clause_start(struct kci_clause *c, struct kci_ticket *tk)
 
 int kci_clause_settle(struct kci_clause *c, struct kci_ticket *tk)
 {
-    int rc = tk->rc;
+    int rc = settle(c, tk->rc);
 
-    settle(c, rc);
     let_go(c);
     cleanup(c);
     return rc;

@@ -56,8 +56,12 @@ struct kci_source {
     /* Locked. Remove c->wt if it is still queued. 0; or -EBUSY: what `arm` began elsewhere
      * can no longer be taken back, its verdict will come through c->wt: wait for it. */
     int (*disarm)(struct kci_clause *c);
-    /* Unlocked, after the clause was tried with a result or won while parked. May be NULL. */
-    void (*settle)(struct kci_clause *c, int rc);
+    /* Unlocked, once the clause is armed and before the caller sleeps: what others may see
+     * only then. It may have been won already. Not called by select. May be NULL. */
+    void (*armed)(struct kci_clause *c);
+    /* Unlocked, after the clause was tried with a result or won while parked. Returns what the
+     * caller is told: rc, or what the object has to say. NULL: rc. */
+    int (*settle)(struct kci_clause *c, int rc);
     /* Keep obj alive across a park. May be NULL: the caller's duty. */
     void (*hold)(void *obj);
     void (*release)(void *obj);
@@ -68,19 +72,20 @@ int kci_clause_wait_locked(struct kci_clause *c, kc_deadline_t dl);
 
 /*
  * One clause, from entry checks to result: what every blocking call that is not a select does.
- * Returns try's code, or -EAGAIN -ETIME -ECANCELED -EPERM, or arm's.
+ * Returns try's code or settle's, or -EAGAIN -ETIME -ECANCELED -EPERM, or arm's. _entered: for a
+ * caller that has been through kci_self_enter.
  *
  * Inlined, so that with a source that the compiler knows its members are direct calls, or no
  * calls at all: this halves what a channel operation costs.
  */
-static KCI_ALWAYS_INLINE int kci_source_wait(const struct kci_source *src, void *obj, void *arg,
-                                             kc_deadline_t dl)
+static KCI_ALWAYS_INLINE int kci_source_wait_entered(const struct kci_source *src, void *obj,
+                                                     void *arg, kc_deadline_t dl)
 {
     struct kci_clause c;
-    int rc = kci_self_enter();
+    int rc;
 
     kci_clause_init(&c, src, obj, arg);
-    if (KCI_UNLIKELY(rc) || (src->prepare && (rc = src->prepare(&c))))
+    if (src->prepare && (rc = src->prepare(&c)))
         return rc;
     struct kci_lock *lock = src->lock(obj);
     kci_lock(lock);
@@ -92,11 +97,17 @@ static KCI_ALWAYS_INLINE int kci_source_wait(const struct kci_source *src, void 
         if (c.woken.tk)
             kci_claim_finish(c.woken, 0);
         if (src->settle)
-            src->settle(&c, rc);
+            rc = src->settle(&c, rc);
     }
     if (src->cleanup)
         src->cleanup(&c);
     return rc;
+}
+static KCI_ALWAYS_INLINE int kci_source_wait(const struct kci_source *src, void *obj, void *arg,
+                                             kc_deadline_t dl)
+{
+    int rc = kci_self_enter();
+    return KCI_UNLIKELY(rc) ? rc : kci_source_wait_entered(src, obj, arg, dl);
 }
 
 /*
@@ -109,7 +120,10 @@ int kci_clause_settle(struct kci_clause *c, struct kci_ticket *tk);
 /* Take a started clause back. True: it is over, tk->wake will not come; false: it will. */
 bool kci_clause_stop(struct kci_clause *c, struct kci_ticket *tk);
 
-extern const struct kci_source kci_join_source;  /* obj kc_co_t, arg int * */
-extern const struct kci_source kci_token_source; /* obj kc_cancel_t */
+/* The `disarm` of a source whose waiters only stand in a queue. */
+int kci_clause_dequeue(struct kci_clause *c);
+
+extern const struct kci_source kci_join_source;   /* obj kc_co_t, arg int * */
+extern const struct kci_source kci_token_source;  /* obj kc_cancel_t */
 
 #endif

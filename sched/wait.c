@@ -85,14 +85,21 @@ void kci_claim_finish(struct kci_claim c, int rc)
     wake(c.tk);
 }
 
+bool kci_waiter_claim(struct kci_waiter *wt, struct kci_claim *out)
+{
+    kci_list_remove(&wt->node);
+    if (!kci_ticket_claim(wt->tk, wt->gen, out))
+        return false;
+    out->index = wt->index;
+    return true;
+}
+
 struct kci_waiter *kci_queue_claim(struct kci_list *queue, struct kci_claim *out)
 {
     while (!kci_list_empty(queue)) {
-        struct kci_waiter *wt = KCI_OF(kci_list_pop(queue), struct kci_waiter, node);
-        if (kci_ticket_claim(wt->tk, wt->gen, out)) {
-            out->index = wt->index;
+        struct kci_waiter *wt = KCI_OF(queue->next, struct kci_waiter, node);
+        if (kci_waiter_claim(wt, out))
             return wt;
-        }
     }
     out->tk = NULL;
     return NULL;

@@ -109,6 +109,8 @@ bool kci_ticket_claim_any(struct kci_ticket *tk, struct kci_claim *out);
  * channel or descriptor: the wake function of an endpoint's ticket may take those. */
 void kci_claim_finish(struct kci_claim c, int rc);
 
+/* Dequeue wt; win it if that is still possible. Under the queue's lock. */
+bool kci_waiter_claim(struct kci_waiter *wt, struct kci_claim *out);
 /* First waiter of the queue that can still be won; dequeued and claimed. NULL: none. Losers
  * that it passes are dequeued too: their owners are on their way. Under the queue's lock. */
 struct kci_waiter *kci_queue_claim(struct kci_list *queue, struct kci_claim *out);
@@ -134,6 +136,10 @@ int kci_self_park(struct kci_ticket *tk, kc_deadline_t dl, enum kci_why why, con
 /* Every potentially parking call begins with this: 0 or -ECANCELED; spends budget, may
  * yield. */
 int kci_self_enter(void);
+/* The same, and say who the caller is. */
+int kci_self_enter_as(const void **self);
+/* The calling coroutine or thread, as an address that no other one has while this one lives. */
+const void *kci_self_id(void);
 /* While nonzero nesting, kci_self_ticket says NULL. */
 void kci_self_nopark(int delta);
 /* A pseudo-random number: the worker's generator, or the thread's. */

@@ -37,6 +37,13 @@ KCI_NOINLINE KCI_OWNER_ONLY struct kc_co *kci_co_self(void)
     return this_worker ? this_worker->cur : NULL;
 }
 
+/* A thread is known by the place of its own variable. */
+KCI_NOINLINE KCI_OWNER_ONLY const void *kci_self_id(void)
+{
+    struct kc_co *co = this_worker ? this_worker->cur : NULL;
+    return co ? (const void *)co : (const void *)&this_worker;
+}
+
 /* xorshift64*, Vigna 2016. */
 KCI_OWNER_ONLY uint64_t kci_worker_random(struct kci_worker *w)
 {

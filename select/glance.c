@@ -98,7 +98,7 @@ static int attempt(const struct kci_glance *g, uint64_t *seen, size_t k, size_t 
     kci_unlock(&ch->lock);
     kci_claim_finish(c.woken, 0);
     if (rc != -EAGAIN && c.src->settle)
-        c.src->settle(&c, rc);
+        rc = c.src->settle(&c, rc);
     c.src->cleanup(&c);
     return rc;
 }

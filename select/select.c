@@ -215,13 +215,16 @@ static void withdraw_losers(struct selection *s, int winner)
     }
 }
 
+/* The clause fired, or could not be: then the whole select fails. A source that fired may have
+ * any result. */
 static kc_sel_t settled(struct selection *s, int i, int rc)
 {
     struct kci_clause *c = &s->clauses[i];
+    bool fired = rc == 0 || rc == -EPIPE;
 
     if (c->src && c->src->settle)
-        c->src->settle(c, rc);
-    return (kc_sel_t){ rc == 0 || rc == -EPIPE ? i : -1, rc };
+        rc = c->src->settle(c, rc);
+    return (kc_sel_t){ fired ? i : -1, rc };
 }
 
 static kc_sel_t park(struct selection *s, struct kci_ticket *tk)
