@@ -125,5 +125,6 @@ int kci_clause_dequeue(struct kci_clause *c);
 
 extern const struct kci_source kci_join_source;   /* obj kc_co_t, arg int * */
 extern const struct kci_source kci_token_source;  /* obj kc_cancel_t */
+extern const struct kci_source kci_future_source; /* obj kc_future_t, arg the value or NULL */
 
 #endif

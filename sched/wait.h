@@ -49,6 +49,12 @@ enum kci_why {
     KCI_WHY_FD,
     KCI_WHY_BLOCK,
     KCI_WHY_IPC,
+    KCI_WHY_MUTEX,
+    KCI_WHY_COND,
+    KCI_WHY_SEM,
+    KCI_WHY_WG,
+    KCI_WHY_ONCE,
+    KCI_WHY_FUTURE,
     KCI_WHY_SHUTDOWN,
     KCI_WHY_COUNT
 };

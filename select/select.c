@@ -47,6 +47,8 @@ const struct kci_source *kci_case_source(int op)
         return &kci_token_source;
     case KCI_CASE_JOIN:
         return &kci_join_source;
+    case KCI_CASE_AWAIT:
+        return &kci_future_source;
     default:
         return NULL; // disabled, or a moment
     }

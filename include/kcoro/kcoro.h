@@ -12,6 +12,7 @@
 #include <kcoro/runtime.h>
 #include <kcoro/scope.h>
 #include <kcoro/select.h>
+#include <kcoro/sync.h>
 #include <kcoro/time.h>
 #include <kcoro/transport.h>
 

@@ -15,6 +15,7 @@
 #include <kcoro/base.h>
 #include <kcoro/chan.h>
 #include <kcoro/co.h>
+#include <kcoro/sync.h>
 
 KCI_BEGIN
 
@@ -33,6 +34,7 @@ enum {
     KCI_CASE_DONE,
     KCI_CASE_JOIN,
     KCI_CASE_AFTER,
+    KCI_CASE_AWAIT,
     KCI_CASE_COUNT
 };
 
@@ -57,7 +59,8 @@ typedef struct {
 /*
  * kc_selectv — wait for one of the n clauses, at most until dl.
  *
- * Returns  {i, rc}: clause i fired; rc 0, or -EPIPE on a closed channel
+ * Returns  {i, rc}: clause i fired; rc 0; -EPIPE on a closed channel or a dropped future; for
+ *          KC_AWAIT the rc that the future was set to
  *          {-1, rc}: rc -EAGAIN (KC_TRY), -ETIME, -ECANCELED, -EINVAL (n = 0, too many, bad
  *          flags), -ENOMEM (over 8 clauses need memory), -EPERM (would wait inside a hook)
  * Runs on  coroutine, plain thread
@@ -95,10 +98,16 @@ static inline kc_case_t kci_case_done(kc_cancel_t *tk)
     return kci_case(KCI_CASE_DONE, tk, NULL, 0);
 }
 
+static inline kc_case_t kci_case_await(kc_future_t *fut, void *value)
+{
+    return kci_case(KCI_CASE_AWAIT, fut, value, 0);
+}
+
 #define KC_SEND(ch, elem) kci_case_send((ch), (elem)) /* kc_chan_send */
 #define KC_RECV(ch, elem) kci_case_recv((ch), (elem)) /* kc_chan_recv */
 #define KC_JOIN(co, ret) kci_case_join((co), (ret))   /* the coroutine has ended; rc 0 */
 #define KC_DONE(token) kci_case_done(token)           /* the token was triggered; rc 0 */
+#define KC_AWAIT(fut, value) kci_case_await((fut), (value)) /* was set; rc is the future's */
 #define KC_AFTER(dl) kci_case(KCI_CASE_AFTER, NULL, NULL, (dl).ns) /* the moment came; rc 0 */
 #define KC_NEVER kci_case(KCI_CASE_NEVER, NULL, NULL, 0)            /* disabled */
 #define KC_IF(cond, c) ((cond) ? (c) : KC_NEVER)

@@ -326,6 +326,12 @@ static struct {
     kc_scope_t *scope;
     int pipe[2];
     _Atomic(int) gate;
+    kc_mutex_t taken, free;
+    kc_cond_t quiet;
+    kc_sem_t none;
+    kc_wg_t group;
+    kc_once_t once;
+    kc_future_t *never;
 } vain;
 
 static int call_sleep(void)
@@ -374,6 +380,37 @@ static int call_block(void)
     return kc_block(stay_for_ever, &vain.gate, NULL, KC_FOREVER);
 }
 
+static int call_mutex_lock(void)
+{
+    return kc_mutex_lock(&vain.taken, KC_FOREVER);
+}
+static int call_cond_wait(void)
+{
+    int rc = kc_mutex_lock(&vain.free, KC_FOREVER);
+
+    if (rc)
+        return rc;
+    rc = kc_cond_wait(&vain.quiet, &vain.free, KC_FOREVER);
+    kc_mutex_unlock(&vain.free);
+    return rc;
+}
+static int call_sem_acquire(void)
+{
+    return kc_sem_acquire(&vain.none, 1, KC_FOREVER);
+}
+static int call_wg_wait(void)
+{
+    return kc_wg_wait(&vain.group, KC_FOREVER);
+}
+static int call_once(void)
+{
+    return kc_once(&vain.once, return_zero, NULL);
+}
+static int call_await(void)
+{
+    return kc_future_await(vain.never, NULL, kc_in(KC_S(1000)));
+}
+
 static const struct {
     int (*call)(void);
     enum kci_why why;
@@ -383,7 +420,10 @@ static const struct {
     { call_recv, KCI_WHY_CHAN_RECV },   { call_recv_long, KCI_WHY_CHAN_RECV },
     { call_send, KCI_WHY_CHAN_SEND },   { call_select, KCI_WHY_SELECT },
     { call_fd_wait, KCI_WHY_FD },       { call_read, KCI_WHY_FD },
-    { call_block, KCI_WHY_BLOCK },
+    { call_block, KCI_WHY_BLOCK },      { call_mutex_lock, KCI_WHY_MUTEX },
+    { call_cond_wait, KCI_WHY_COND },   { call_sem_acquire, KCI_WHY_SEM },
+    { call_wg_wait, KCI_WHY_WG },       { call_once, KCI_WHY_ONCE },
+    { call_await, KCI_WHY_FUTURE },
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -407,6 +447,27 @@ static void cancel_each_call(void)
     }
 }
 
+/* Holds vain.taken, and its turn at vain.once, until it is cancelled. */
+static int occupy(void *arg)
+{
+    ck_assert_int_eq(kc_mutex_lock(&vain.taken, KC_FOREVER), 0);
+    int rc = kc_once(&vain.once, kt_wait_for_ever, arg);
+    ck_assert_int_eq(kc_mutex_unlock(&vain.taken), 0);
+    return rc;
+}
+
+static kc_co_t *make_it_vain(void)
+{
+    vain.empty = kc_chan(char, 0);
+    vain.full = kc_chan(char, 0);
+    vain.endless = kt_spawn(kt_wait_for_ever, NULL);
+    ck_assert_int_eq(kc_wg_add(&vain.group, 1), 0);
+    ck_assert_int_eq(kc_future_create(&vain.never, 0), 0);
+    kc_co_t *occupant = kt_spawn(occupy, NULL);
+    kt_until_parked(occupant, KCI_WHY_SLEEP);
+    return occupant;
+}
+
 static int cancel_calls(void *arg)
 {
     kc_scope_t s;
@@ -415,13 +476,13 @@ static int cancel_calls(void *arg)
     ck_assert_int_eq(pipe(vain.pipe), 0);
     ck_assert_int_eq(kc_scope_open(&s, NULL), 0);
     vain.scope = &s;
-    vain.empty = kc_chan(char, 0);
-    vain.full = kc_chan(char, 0);
-    vain.endless = kt_spawn(kt_wait_for_ever, NULL);
+    kc_co_t *occupant = make_it_vain();
     cancel_each_call();
     ka_store(&vain.gate, 1, release);
     kc_scope_cancel(&s, 0);
     kc_co_unref(vain.endless);
+    kc_co_unref(occupant);
+    kc_future_unref(vain.never);
     ck_assert_int_eq(kc_scope_close(&s), -ECANCELED);
     close(vain.pipe[0]);
     close(vain.pipe[1]);
