@@ -67,6 +67,7 @@ var all = []work{
 	{"stream.", false, stream},
 	{"select.ready.", false, selectReady},
 	{"select.park.", false, selectPark},
+	{"mutex.", false, mutex},
 	{"sieve.2500", false, sieve},
 	{"skynet.", false, skynet},
 	{"mem.parked.", true, parked},
@@ -350,6 +351,33 @@ func selectPark(t *trial) []float64 {
 		}
 	}
 	t.stop()
+	return []float64{t.perOp()}
+}
+
+// ---- mutex ----
+
+func mutex(t *trial) []float64 {
+	var lock sync.Mutex
+	var underWay, done int64
+	sum := 0
+	each := (t.ops + t.n - 1) / t.n
+	t.ops = each * t.n
+	gather(t.n, func() {
+		if atomic.AddInt64(&underWay, 1) == 1 {
+			t.start()
+		}
+		for i := 0; i < each; i++ {
+			lock.Lock()
+			sum++
+			lock.Unlock()
+		}
+		if atomic.AddInt64(&done, 1) == int64(t.n) {
+			t.stop()
+		}
+	}).release()
+	if sum != t.ops {
+		t.wrong("counted to %d of %d", sum, t.ops)
+	}
 	return []float64{t.perOp()}
 }
 
