@@ -13,7 +13,7 @@
 #include "arch/cpu.h"
 #include "bench/harness.h"
 
-enum { SIDES_MOST = 8, SLOTS = 128, TELL = 32 };
+enum { SIDES_MOST = 8, SLOTS = 128, TELL = 32, BATCH = 32 };
 
 struct end {
     kc_chan_t *ch;
@@ -44,22 +44,50 @@ static int consume(void *arg)
     return rc == -EPIPE ? 0 : rc;
 }
 
-static int flow(struct end *from, struct end *to, long sides)
+static int produce_batches(void *arg)
+{
+    struct end *e = arg;
+    uint64_t v[BATCH];
+    ssize_t sent = 0;
+
+    for (uint64_t at = 0; at < (uint64_t)e->count && sent >= 0; at += (uint64_t)sent) {
+        uint64_t n = (uint64_t)e->count - at < BATCH ? (uint64_t)e->count - at : BATCH;
+        for (uint64_t i = 0; i < n; i++)
+            v[i] = at + i + 1;
+        sent = kc_chan_send_many(e->ch, v, n, KC_FOREVER);
+    }
+    kc_chan_producers(e->ch, -1);
+    return sent < 0 ? (int)sent : 0;
+}
+
+static int consume_batches(void *arg)
+{
+    struct end *e = arg;
+    uint64_t v[BATCH], sum = 0;
+    ssize_t n;
+
+    while ((n = kc_chan_recv_many(e->ch, v, BATCH, KC_FOREVER)) > 0)
+        for (ssize_t i = 0; i < n; i++)
+            sum += v[i];
+    e->sum = sum;
+    return n == -EPIPE ? 0 : (int)n;
+}
+
+static int flow(struct end *from, struct end *to, long sides, bool batches)
 {
     kc_scope_t scope;
     int rc = kc_scope_open(&scope, NULL);
 
     for (long i = 0; i < sides && !rc; i++) {
-        rc = kc_spawn(NULL, consume, &to[i], NULL);
+        rc = kc_spawn(NULL, batches ? consume_batches : consume, &to[i], NULL);
         if (!rc)
-            rc = kc_spawn(NULL, produce, &from[i], NULL);
+            rc = kc_spawn(NULL, batches ? produce_batches : produce, &from[i], NULL);
     }
     int closed = kc_scope_close(&scope);
     return rc ? rc : closed;
 }
 
-/* n: the channel's capacity * 100 + how many producers, and as many consumers. */
-static int stream(struct trial *t)
+static int run_stream(struct trial *t, bool batches)
 {
     long sides = t->n % 100, each = (t->ops + sides - 1) / sides;
     struct end from[SIDES_MOST], to[SIDES_MOST];
@@ -74,7 +102,7 @@ static int stream(struct trial *t)
         from[i] = to[i] = (struct end){ .ch = ch, .count = each };
     t->ops = each * sides;
     clock_start(t);
-    rc = flow(from, to, sides);
+    rc = flow(from, to, sides, batches);
     clock_stop(t);
     kc_chan_unref(ch);
     if (rc)
@@ -84,6 +112,17 @@ static int stream(struct trial *t)
     if (sum != expected)
         return wrong(t, "the sum is %" PRIu64 ", not %" PRIu64, sum, expected);
     return 0;
+}
+
+/* n: the channel's capacity * 100 + how many producers, and as many consumers. */
+static int stream(struct trial *t)
+{
+    return run_stream(t, false);
+}
+
+static int batches(struct trial *t)
+{
+    return run_stream(t, true);
 }
 
 /* ---- floor ---- */
@@ -152,5 +191,8 @@ static const struct row rows[] = {
     { "stream.buffered128.1x1.w2", "floor", in_ns, spin, 0, 0, 10000000, 0 },
     { "stream.buffered128.8x8.w1", NULL, in_ns, stream, 1, SLOTS * 100 + 8, 4000000, 0 },
     { "stream.buffered128.8x8.w2", NULL, in_ns, stream, 2, SLOTS * 100 + 8, 4000000, 0 },
+    { "stream.batches128.1x1.w1", NULL, in_ns, batches, 1, SLOTS * 100 + 1, 4000000, 0 },
+    { "stream.batches128.1x1.w2", NULL, in_ns, batches, 2, SLOTS * 100 + 1, 4000000, 0 },
+    { "stream.batches128.8x8.w2", NULL, in_ns, batches, 2, SLOTS * 100 + 8, 4000000, 0 },
 };
 const struct group bench_stream = GROUP(rows);

@@ -102,6 +102,32 @@ KC_EXPORT KC_MUST_CHECK int kc_chan_send(kc_chan_t *ch, const void *elem, kc_dea
  */
 KC_EXPORT KC_MUST_CHECK int kc_chan_recv(kc_chan_t *ch, void *elem, kc_deadline_t dl);
 
+/*
+ * kc_chan_send_many — send the n elements of an array, in order, until the deadline.
+ *
+ * Goes on until all are sent, as that many kc_chan_send would, but takes the lock once for many
+ * of them. Other senders' elements may come in between.
+ *
+ * Returns  how many were taken, >= 1: the first so many; the rest is still the caller's
+ *          a code of kc_chan_send when none was; -EINVAL also for n = 0; -EOVERFLOW for an n
+ *          that no array has
+ * Runs on, Threads, Memory   as kc_chan_send
+ * Cancel   yes; what was taken before is reported first, the next call says -ECANCELED
+ * Cost     one lock for up to 32 elements; allocations as that many kc_chan_send
+ */
+KC_EXPORT KC_MUST_CHECK ssize_t kc_chan_send_many(kc_chan_t *ch, const void *elems, size_t n,
+                                                  kc_deadline_t dl);
+
+/*
+ * kc_chan_recv_many — wait for one element, then take what is there, at most n (NULL discards).
+ *
+ * Returns  how many came, >= 1; a code of kc_chan_recv when none did; -EINVAL -EOVERFLOW as
+ *          above
+ * Runs on, Threads, Cancel, Memory, Cost   as kc_chan_send_many
+ */
+KC_EXPORT KC_MUST_CHECK ssize_t kc_chan_recv_many(kc_chan_t *ch, void *elems, size_t n,
+                                                  kc_deadline_t dl);
+
 /* kc_send(ch, &v[, dl]) and kc_recv(ch, &v[, dl]): without a deadline they wait forever. */
 #define kc_send(...)                                                                           \
     KCI_OP(__VA_ARGS__, kc_send_takes_2_or_3_arguments, KCI_SEND3, KCI_SEND2, 0, 0)(__VA_ARGS__)

@@ -120,6 +120,48 @@ START_TEST(items_keep_their_order_into_an_unlimited_channel)
 }
 END_TEST
 
+static int produce_batches(void *arg)
+{
+    kc_chan_t *ch = *(kc_chan_t **)arg;
+    int v[100], next = 0;
+
+    for (int n = 1; next < 20000; n = n % 100 + 1) {
+        n = n < 20000 - next ? n : 20000 - next;
+        for (int i = 0; i < n; i++)
+            v[i] = next++;
+        must_eq(kc_chan_send_many(ch, v, (size_t)n, KC_FOREVER), n);
+    }
+    return 0;
+}
+
+static void batches_both_ways(struct rig *r)
+{
+    kc_chan_t *in = export_chan(r, "in", 4, 16, KC_PEER_SEND);
+    kc_chan_t *out = export_chan(r, "out", 4, 16, KC_PEER_RECV);
+    kc_chan_t *from[] = { open_chan(r, "in", 4, 0), out };
+    kc_chan_t *to[] = { in, open_chan(r, "out", 4, 7) };
+    int v[64];
+    kc_scope_t s;
+
+    must_eq(kc_scope_open(&s, NULL), 0);
+    for (int way = 0; way < 2; way++) {
+        must_eq(kc_scope_spawn(&s, NULL, produce_batches, &from[way], sizeof from[way], NULL), 0);
+        for (int next = 0; next < 20000;) {
+            ssize_t n = kc_chan_recv_many(to[way], v, 64, KC_FOREVER);
+            must(n >= 1);
+            for (ssize_t i = 0; i < n; i++)
+                must_eq(v[i], next++);
+        }
+    }
+    must_eq(kc_scope_close(&s), 0);
+}
+
+START_TEST(b1_batches_cross_in_both_directions)
+{
+    try_rig(_i, batches_both_ways);
+}
+END_TEST
+
 static void out_in_order(struct rig *r)
 {
     kc_chan_t *home = export_chan(r, "x", 4, 5, KC_PEER_RECV);
@@ -483,6 +525,7 @@ SUITE("ipc/chan", CASE_LOOP(what_is_sent_arrives_and_the_answer_comes_back, WORK
       CASE_LOOP(items_keep_their_order_into_a_rendezvous, WORKERS),
       CASE_LOOP(items_keep_their_order_through_a_window_of_one, WORKERS),
       CASE_LOOP(items_keep_their_order_into_an_unlimited_channel, WORKERS),
+      CASE_LOOP(b1_batches_cross_in_both_directions, WORKERS),
       CASE_LOOP(items_keep_their_order_towards_the_peer, WORKERS),
       CASE_LOOP(elements_of_every_size_arrive_whole, WORKERS * SIZES),
       CASE_LOOP(a_peer_that_wants_small_frames_gets_small_fragments, WORKERS),
