@@ -47,8 +47,8 @@ static int check(const kc_chan_opts_t *o)
         return -EINVAL;
     if (o->flags & ~(KC_CHAN_ZREF | KC_CHAN_SPSC))
         return -EINVAL;
-    if (o->flags & KC_CHAN_ZREF)
-        return -ENOTSUP;
+    if (o->flags & KC_CHAN_ZREF && o->elem_size)
+        return -EINVAL;
     return o->elem_size > PTRDIFF_MAX / 2 ? -EOVERFLOW : 0;
 }
 
@@ -95,7 +95,11 @@ int kci_chan_create(kc_chan_t **out, const kc_chan_opts_t *o, const struct kci_f
 int kc_chan_make_ex(kc_chan_t **out, const kc_chan_opts_t *o)
 {
     int rc = out && o ? check(o) : -EINVAL;
-    return rc ? rc : kci_chan_create(out, o, flavor_of(o->cap));
+
+    if (rc)
+        return rc;
+    kc_chan_opts_t made = o->flags & KC_CHAN_ZREF ? kci_zref_options(o) : *o;
+    return kci_chan_create(out, &made, flavor_of(o->cap));
 }
 
 int kc_chan_make(kc_chan_t **out, size_t elem_size, long cap)

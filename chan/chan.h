@@ -53,9 +53,13 @@ struct kci_returned {
 /* Sending and receiving as sources: obj kc_chan_t, arg the element. */
 extern const struct kci_source kci_send_source;
 extern const struct kci_source kci_recv_source;
+extern const struct kci_source kci_send_desc_source; /* arg kc_zdesc_t *, cleared on success */
 
 /* For flavours of other layers: a channel object of fl->size bytes. 0; -ENOMEM; -EOVERFLOW. */
 int kci_chan_create(kc_chan_t **out, const kc_chan_opts_t *o, const struct kci_flavor *fl);
+
+/* What a channel of descriptors is made with, where o asks for one. */
+kc_chan_opts_t kci_zref_options(const kc_chan_opts_t *o);
 
 /* ---- for flavours whose elements and room come from elsewhere ---- */
 
@@ -106,6 +110,11 @@ static inline void kci_elem_copy(const kc_chan_t *ch, void *to, const void *from
         memcpy(to, from, 4);
     else if (ch->elem_size)
         memcpy(to, from, ch->elem_size);
+}
+
+static inline bool kci_chan_is_zref(const kc_chan_t *ch)
+{
+    return ch->caps & KC_CHAN_ZREF;
 }
 
 static inline bool kci_chan_is_closed(const kc_chan_t *ch)

@@ -9,6 +9,7 @@
  *
  * Edges   E-HAND  element bytes: copied under the lock, or before the partner's ticket is done
  */
+#include <kcoro/zref.h>
 
 #include "chan/chan.h"
 #include "core/assert.h"
@@ -140,6 +141,14 @@ static int send_settle(struct kci_clause *c, int rc)
     return rc;
 }
 
+/* A descriptor is moved: the receiver, the channel or the hook has it now. */
+static void send_desc_settle(struct kci_clause *c, int rc)
+{
+    send_settle(c, rc);
+    if (rc == 0)
+        memset(c->arg, 0, sizeof(kc_zdesc_t));
+}
+
 /* ---- receive ---- */
 
 static bool take_returned(kc_chan_t *ch, void *to, struct kci_returned **out)
@@ -251,6 +260,19 @@ const struct kci_source kci_send_source = {
     .release = chan_release,
 };
 
+const struct kci_source kci_send_desc_source = {
+    .why = KCI_WHY_CHAN_SEND,
+    .prepare = send_prepare,
+    .cleanup = send_cleanup,
+    .lock = chan_lock,
+    .try = send_try,
+    .arm = send_arm,
+    .disarm = chan_disarm,
+    .settle = send_desc_settle,
+    .hold = chan_hold,
+    .release = chan_release,
+};
+
 const struct kci_source kci_recv_source = {
     .why = KCI_WHY_CHAN_RECV,
     .prepare = recv_prepare,
@@ -267,12 +289,18 @@ int kc_chan_send(kc_chan_t *ch, const void *elem, kc_deadline_t dl)
 {
     if (!ch || (!elem && ch->elem_size))
         return -EINVAL;
+    if (KCI_UNLIKELY(kci_chan_is_zref(ch)))
+        return -ENOTSUP;
     return kci_source_wait(&kci_send_source, ch, (void *)(uintptr_t)elem, dl);
 }
 
 int kc_chan_recv(kc_chan_t *ch, void *elem, kc_deadline_t dl)
 {
-    return ch ? kci_source_wait(&kci_recv_source, ch, elem, dl) : -EINVAL;
+    if (!ch)
+        return -EINVAL;
+    if (KCI_UNLIKELY(kci_chan_is_zref(ch)))
+        return -ENOTSUP;
+    return kci_source_wait(&kci_recv_source, ch, elem, dl);
 }
 
 /* ---- elements and room that come from elsewhere ---- */

@@ -156,6 +156,8 @@ static int check(const kc_chan_t *ch, size_t n)
 {
     if (!ch || !n)
         return -EINVAL;
+    if (kci_chan_is_zref(ch))
+        return -ENOTSUP;
     return n > PTRDIFF_MAX / (ch->elem_size ? ch->elem_size : 1) ? -EOVERFLOW : 0;
 }
 

@@ -142,6 +142,8 @@ int kc_ipc_export(kc_ipc_listener_t *l, const char *name, kc_chan_t *ch, unsigne
 
     if (!l || !ch || !n || n > KCI_WIRE_NAME || rights & ~all)
         return -EINVAL;
+    if (kc_chan_caps(ch) & KC_CHAN_ZREF)
+        return -ENOTSUP; // addresses mean nothing to a peer
     struct exported *e = make_export(name, ch, rights);
     int rc = e ? add_export(l, e) : -ENOMEM;
     if (rc) {

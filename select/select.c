@@ -42,7 +42,10 @@ const struct kci_source *kci_case_source(int op)
     case KCI_CASE_SEND:
         return &kci_send_source;
     case KCI_CASE_RECV:
+    case KCI_CASE_RECV_DESC:
         return &kci_recv_source;
+    case KCI_CASE_SEND_DESC:
+        return &kci_send_desc_source;
     case KCI_CASE_DONE:
         return &kci_token_source;
     case KCI_CASE_JOIN:
@@ -54,18 +57,38 @@ const struct kci_source *kci_case_source(int op)
     }
 }
 
+/* Is the element there, and of the channel's mode? */
+static int check_elem(const kc_case_t *c, bool desc)
+{
+    const kc_chan_t *ch = c->kci_obj;
+    bool needed = desc || (c->kci_op == KCI_CASE_SEND && ch->elem_size);
+
+    if (needed && !c->kci_arg)
+        return -EINVAL;
+    return kci_chan_is_zref(ch) == desc ? 0 : -ENOTSUP;
+}
+
+static int check_case(const kc_case_t *c)
+{
+    switch (c->kci_op) {
+    case KCI_CASE_SEND:
+    case KCI_CASE_RECV:
+        return check_elem(c, false);
+    case KCI_CASE_SEND_DESC:
+    case KCI_CASE_RECV_DESC:
+        return check_elem(c, true);
+    default:
+        return c->kci_op < 0 || c->kci_op >= KCI_CASE_COUNT ? -EINVAL : 0;
+    }
+}
+
 static int check(const kc_case_t *cases, size_t n, unsigned flags)
 {
-    if (!cases || !n || n > KC_SEL_MAX || flags > KC_SEL_ROTATE)
-        return -EINVAL;
-    for (size_t i = 0; i < n; i++) {
-        const kc_case_t *c = &cases[i];
-        if (c->kci_op < 0 || c->kci_op >= KCI_CASE_COUNT)
-            return -EINVAL;
-        if (c->kci_op == KCI_CASE_SEND && !c->kci_arg && ((kc_chan_t *)c->kci_obj)->elem_size)
-            return -EINVAL;
-    }
-    return 0;
+    int rc = cases && n && n <= KC_SEL_MAX && flags <= KC_SEL_ROTATE ? 0 : -EINVAL;
+
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = check_case(&cases[i]);
+    return rc;
 }
 
 static void note_moment(struct selection *s, const kc_case_t *c, int i)

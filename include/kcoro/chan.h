@@ -43,7 +43,7 @@ enum {
 };
 
 /* Flags of kc_chan_opts_t and kc_chan_caps. REMOTE is only ever reported. */
-#define KC_CHAN_ZREF 0x1u   /* elements are descriptors (reserved: -ENOTSUP today) */
+#define KC_CHAN_ZREF 0x1u   /* elements are descriptors, elem_size is 0: kcoro/zref.h */
 #define KC_CHAN_SPSC 0x2u   /* the program promises one sender and one receiver: a hint */
 #define KC_CHAN_REMOTE 0x4u /* the other end is in another process */
 
@@ -63,7 +63,7 @@ typedef struct {
 /*
  * kc_chan_make, kc_chan_make_ex — create a channel; the caller gets the first reference.
  *
- * Returns  0; -ENOMEM; -EINVAL; -EOVERFLOW when cap × elem_size does not fit; -ENOTSUP (ZREF)
+ * Returns  0; -ENOMEM; -EINVAL; -EOVERFLOW when cap × elem_size does not fit
  * Runs on  coroutine, plain thread
  * Cost     one allocation
  */
@@ -85,6 +85,7 @@ KC_EXPORT kc_chan_t *kc_chan_owned(size_t elem_size, long cap);
  *          -EPIPE       closed, before or while waiting -ECANCELED  the caller was cancelled
  *          -EINVAL -ENOMEM -ENOBUFS (unlimited) -EMSGSIZE -ECONNRESET -EACCES (remote)
  *          -EPERM       would have to wait inside an undelivered hook
+ *          -ENOTSUP     a channel of descriptors
  * Runs on  coroutine, plain thread
  * Threads  any number at once; FIFO among waiters
  * Cancel   yes, all or nothing; a delivery beats a later cancel
@@ -98,6 +99,7 @@ KC_EXPORT KC_MUST_CHECK int kc_chan_send(kc_chan_t *ch, const void *elem, kc_dea
  * kc_chan_recv — take one element into `elem` (NULL discards it).
  *
  * Returns  0; -EAGAIN; -ETIME; -ECANCELED; -EPIPE closed and drained; -EINVAL; -EPERM; -EACCES
+ *          -ENOTSUP
  * Runs on, Threads, Cancel, Memory, Cost   as kc_chan_send
  */
 KC_EXPORT KC_MUST_CHECK int kc_chan_recv(kc_chan_t *ch, void *elem, kc_deadline_t dl);

@@ -72,7 +72,7 @@ KC_EXPORT KC_MUST_CHECK int kc_ipc_accept(kc_ipc_listener_t *l, kc_ipc_conn_t **
  * -EINVAL. */
 KC_EXPORT int kc_ipc_listener_close(kc_ipc_listener_t *l);
 /* kc_ipc_export — let peers open ch as `name` (shares ch; name is copied, 1 to 255 bytes).
- * Returns  0; -EEXIST; -EINVAL; -ENOMEM */
+ * Returns  0; -EEXIST; -EINVAL; -ENOMEM; -ENOTSUP a channel of descriptors */
 KC_EXPORT int kc_ipc_export(kc_ipc_listener_t *l, const char *name, kc_chan_t *ch,
                             unsigned rights);
 

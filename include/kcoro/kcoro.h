@@ -15,5 +15,6 @@
 #include <kcoro/sync.h>
 #include <kcoro/time.h>
 #include <kcoro/transport.h>
+#include <kcoro/zref.h>
 
 #endif

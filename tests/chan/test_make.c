@@ -27,8 +27,6 @@ START_TEST(b16_options_that_make_no_sense_say_einval)
         ck_assert_int_eq(kc_chan_make_ex(&ch, &bad[i]), -EINVAL);
     ck_assert_int_eq(kc_chan_make_ex(&ch, NULL), -EINVAL);
     ck_assert_int_eq(kc_chan_make(NULL, 4, 1), -EINVAL);
-    ck_assert_int_eq(kc_chan_make_ex(&ch, &(kc_chan_opts_t){ .flags = KC_CHAN_ZREF }),
-                     -ENOTSUP);
     ck_assert_ptr_null(ch);
     ck_assert_uint_eq(kci_mem_blocks_in_use(), 0);
 }

@@ -53,6 +53,21 @@ START_TEST(one_channel_serves_both_directions)
 }
 END_TEST
 
+static void descriptors_stay(struct rig *r)
+{
+    kc_chan_t *ch;
+
+    must_eq(kc_chan_make_ex(&ch, &(kc_chan_opts_t){ .cap = 1, .flags = KC_CHAN_ZREF }), 0);
+    ck_assert_int_eq(kc_ipc_export(r->l, "z", ch, KC_PEER_SEND), -ENOTSUP);
+    kc_chan_unref(ch);
+}
+
+START_TEST(z3_a_channel_of_descriptors_cannot_be_exported)
+{
+    try_rig(_i, descriptors_stay);
+}
+END_TEST
+
 static int produce(void *arg)
 {
     kc_chan_t *ch = *(kc_chan_t **)arg;
@@ -526,6 +541,7 @@ SUITE("ipc/chan", CASE_LOOP(what_is_sent_arrives_and_the_answer_comes_back, WORK
       CASE_LOOP(items_keep_their_order_through_a_window_of_one, WORKERS),
       CASE_LOOP(items_keep_their_order_into_an_unlimited_channel, WORKERS),
       CASE_LOOP(b1_batches_cross_in_both_directions, WORKERS),
+      CASE_LOOP(z3_a_channel_of_descriptors_cannot_be_exported, WORKERS),
       CASE_LOOP(items_keep_their_order_towards_the_peer, WORKERS),
       CASE_LOOP(elements_of_every_size_arrive_whole, WORKERS * SIZES),
       CASE_LOOP(a_peer_that_wants_small_frames_gets_small_fragments, WORKERS),
