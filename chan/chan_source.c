@@ -142,11 +142,12 @@ static int send_settle(struct kci_clause *c, int rc)
 }
 
 /* A descriptor is moved: the receiver, the channel or the hook has it now. */
-static void send_desc_settle(struct kci_clause *c, int rc)
+static int send_desc_settle(struct kci_clause *c, int rc)
 {
-    send_settle(c, rc);
+    (void)send_settle(c, rc);
     if (rc == 0)
         memset(c->arg, 0, sizeof(kc_zdesc_t));
+    return rc;
 }
 
 /* ---- receive ---- */

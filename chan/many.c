@@ -111,11 +111,11 @@ static void call_hook(struct kci_clause *c, struct batch *b, int rc)
     const kc_chan_t *ch = c->obj;
 
     c->arg = b->elem ? b->elem - ch->elem_size : NULL;
-    b->one->settle(c, rc);
+    (void)b->one->settle(c, rc);
     c->arg = b;
 }
 
-static void many_settle(struct kci_clause *c, int rc)
+static int many_settle(struct kci_clause *c, int rc)
 {
     struct batch *b = c->arg;
 
@@ -125,6 +125,7 @@ static void many_settle(struct kci_clause *c, int rc)
         step(b, c->obj);
     if (b->one->settle)
         call_hook(c, b, rc);
+    return rc;
 }
 
 static struct kci_lock *many_lock(void *obj)

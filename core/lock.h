@@ -3,8 +3,8 @@
  * core/lock.h — the small lock. Held for tens of instructions: never while parking, allocating
  * or calling user code.
  *
- * Zero is unlocked. Order, outer first: token, coroutine (join) and channel, which are one
- * rank, taken by address where several are held (select); IPC connection; descriptor; timers;
+ * Zero is unlocked. Order, outer first: token, coroutine (join), channel and descriptor, which
+ * are one rank, taken by address where several are held (select); IPC connection; timers;
  * shared run queue; idle list. Cancelling wakes coroutines under a token's lock.
  */
 #ifndef CORE_LOCK_H

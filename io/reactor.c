@@ -2,12 +2,13 @@
 /*
  * io/reactor.c — descriptors and their waiters, over the system's poll set.
  *
- * Each descriptor has an entry with a list of waiters and their masks. A wait adds itself and
- * arms the poll set, once, for the union of all masks; an event wakes whom it concerns and arms
- * again for the rest.
+ * Each descriptor has an entry with a list of waiters and their masks. A wait is a clause of
+ * kci_fd_source, alone or in a select: it adds itself and arms the poll set, once, for the
+ * union of all masks; an event wakes whom it concerns and arms again for the rest. On a thread
+ * outside of any runtime a single wait is poll(2); a select is lent a reactor (io/helper.c).
  *
  * Invariants  an entry with waiters is armed for at least their masks, or its event is being
- * handled
+ *             handled
  * Locks       entry.lock (rank fd): list and arming. Winners are finished outside it.
  * Why one-shot, at the price of a system call a wait: a program may close a descriptor behind
  *             our back and get the same number again. Arming anew notices; a registration kept
@@ -21,21 +22,19 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "io/helper.h"
 
 enum { CHUNK = 256, CHUNKS = 4096, EVENTS = 64 };
 
 struct entry {
     struct kci_lock lock;
-    struct kci_list waiters; /* lock: fd_waiter */
+    int fd;                  /* fixed */
+    struct kci_reactor *r;   /* fixed */
+    struct kci_list waiters; /* lock: kci_waiter; their `elem` is the mask */
     unsigned closing;        /* lock: kc_fd_close is between forgetting and closing */
 };
 
-struct fd_waiter {
-    struct kci_waiter wt; /* first */
-    unsigned ev;
-};
-
-struct reactor {
+struct kci_reactor {
     struct kci_list node; /* reactors_mutex */
     struct kci_pollset *ps;
     _Atomic(uint32_t) nwaiting;
@@ -49,12 +48,15 @@ static struct kci_list reactors = { &reactors, &reactors };
 
 /* ---- entries ---- */
 
-static struct entry *chunk_create(struct reactor *r, size_t c)
+static struct entry *chunk_create(struct kci_reactor *r, size_t c)
 {
     struct entry *fresh = kci_zalloc(sizeof *fresh * CHUNK), *expected = NULL;
 
-    for (int i = 0; fresh && i < CHUNK; i++)
+    for (int i = 0; fresh && i < CHUNK; i++) {
+        fresh[i].fd = (int)c * CHUNK + i;
+        fresh[i].r = r;
         kci_list_init(&fresh[i].waiters);
+    }
     if (fresh && !ka_cas(&r->chunk[c], &expected, fresh, acq_rel, acquire)) { // E-CHUNK
         kci_free(fresh);
         fresh = expected;
@@ -62,7 +64,7 @@ static struct entry *chunk_create(struct reactor *r, size_t c)
     return fresh;
 }
 
-static struct entry *entry_of(struct reactor *r, int fd, bool create)
+static struct entry *entry_of(struct kci_reactor *r, int fd, bool create)
 {
     size_t c = (size_t)fd / CHUNK;
 
@@ -74,12 +76,23 @@ static struct entry *entry_of(struct reactor *r, int fd, bool create)
     return chunk ? &chunk[fd % CHUNK] : NULL;
 }
 
+/* What a clause wants to hear of travels as its argument. */
+static unsigned mask_of(const void *arg)
+{
+    return (unsigned)(uintptr_t)arg;
+}
+
+static void *as_arg(unsigned ev)
+{
+    return (void *)(uintptr_t)ev;
+}
+
 static unsigned wanted(const struct entry *e)
 {
     unsigned ev = 0;
 
     for (const struct kci_list *it = e->waiters.next; it != &e->waiters; it = it->next)
-        ev |= KCI_OF(it, struct fd_waiter, wt.node)->ev;
+        ev |= mask_of(KCI_OF(it, struct kci_waiter, node)->elem);
     return ev;
 }
 
@@ -96,24 +109,25 @@ static void collect(struct entry *e, unsigned ev, struct kci_list *won)
     struct kci_claim c;
 
     KCI_EACH(it, &e->waiters) {
-        struct fd_waiter *w = KCI_OF(it, struct fd_waiter, wt.node);
-        if (!relevant(ev, w->ev))
+        struct kci_waiter *wt = KCI_OF(it, struct kci_waiter, node);
+        if (!relevant(ev, mask_of(wt->elem)))
             continue;
-        kci_list_remove(&w->wt.node);
-        if (kci_ticket_claim(w->wt.tk, w->wt.gen, &c))
-            kci_list_push(won, &w->wt.node);
+        kci_list_remove(&wt->node);
+        if (kci_ticket_claim(wt->tk, wt->gen, &c))
+            kci_list_push(won, &wt->node);
     }
 }
 
 static void finish(struct kci_list *won, unsigned ev)
 {
     while (!kci_list_empty(won)) {
-        struct fd_waiter *w = KCI_OF(kci_list_pop(won), struct fd_waiter, wt.node);
-        kci_claim_finish((struct kci_claim){ w->wt.tk, 0, 0 }, (int)relevant(ev, w->ev));
+        struct kci_waiter *wt = KCI_OF(kci_list_pop(won), struct kci_waiter, node);
+        int ready = (int)relevant(ev, mask_of(wt->elem));
+        kci_claim_finish((struct kci_claim){ wt->tk, 0, wt->index }, ready);
     }
 }
 
-static void handle(struct reactor *r, const struct kci_poll_event *pe)
+static void handle(struct kci_reactor *r, const struct kci_poll_event *pe)
 {
     struct entry *e = entry_of(r, (int)pe->key, false);
     struct kci_list won, lost;
@@ -132,9 +146,9 @@ static void handle(struct reactor *r, const struct kci_poll_event *pe)
     kci_waiters_finish(&lost, -EBADF);
 }
 
-static void reactor_wait(void *ctx, int64_t until_ns)
+void kci_reactor_wait(void *ctx, int64_t until_ns)
 {
-    struct reactor *r = ctx;
+    struct kci_reactor *r = ctx;
     struct kci_poll_event events[EVENTS];
     int n = kci_pollset_wait(r->ps, events, EVENTS, until_ns);
 
@@ -142,20 +156,20 @@ static void reactor_wait(void *ctx, int64_t until_ns)
         handle(r, &events[i]);
 }
 
-static void reactor_kick(void *ctx)
+void kci_reactor_kick(void *ctx)
 {
-    kci_pollset_kick(((struct reactor *)ctx)->ps);
+    kci_pollset_kick(((struct kci_reactor *)ctx)->ps);
 }
 
 static bool reactor_busy(void *ctx)
 {
-    struct reactor *r = ctx;
+    struct kci_reactor *r = ctx;
     return ka_load(&r->nwaiting, seq_cst); // E-IDLE: counted before parking
 }
 
-static void reactor_destroy(void *ctx)
+void kci_reactor_destroy(void *ctx)
 {
-    struct reactor *r = ctx;
+    struct kci_reactor *r = ctx;
 
     pthread_mutex_lock(&reactors_mutex);
     kci_list_remove(&r->node);
@@ -166,9 +180,9 @@ static void reactor_destroy(void *ctx)
     kci_free(r);
 }
 
-int kci_reactor_plug(struct kc_rt *rt)
+int kci_reactor_create(struct kci_reactor **out)
 {
-    struct reactor *r = kci_zalloc(sizeof *r);
+    struct kci_reactor *r = kci_zalloc(sizeof *r);
     int rc = r ? kci_pollset_create(&r->ps) : -ENOMEM;
 
     if (rc) {
@@ -178,9 +192,20 @@ int kci_reactor_plug(struct kc_rt *rt)
     pthread_mutex_lock(&reactors_mutex);
     kci_list_push(&reactors, &r->node);
     pthread_mutex_unlock(&reactors_mutex);
+    *out = r;
+    return 0;
+}
+
+int kci_reactor_plug(struct kc_rt *rt)
+{
+    struct kci_reactor *r;
+    int rc = kci_reactor_create(&r);
+
+    if (rc)
+        return rc;
     rt->ext[KCI_EXT_IO] = r;
-    rt->poller = (struct kci_poller){ r, reactor_wait, reactor_kick, reactor_busy,
-                                      reactor_destroy };
+    rt->poller = (struct kci_poller){ r, kci_reactor_wait, kci_reactor_kick, reactor_busy,
+                                      kci_reactor_destroy };
     return 0;
 }
 
@@ -221,13 +246,6 @@ static int thread_wait(int fd, unsigned ev, kc_deadline_t dl)
     }
 }
 
-static void withdraw(struct entry *e, struct fd_waiter *w)
-{
-    kci_lock(&e->lock);
-    kci_list_remove(&w->wt.node);
-    kci_unlock(&e->lock);
-}
-
 /* Lock an entry whose descriptor nobody is closing: once closed, arming says -EBADF. */
 static void lock_to_wait(struct entry *e)
 {
@@ -239,30 +257,120 @@ static void lock_to_wait(struct entry *e)
     }
 }
 
+/* ---- a descriptor as something to select on ---- */
+
+/* Stands in for the entry of a clause that will not be armed: it is ready, or its caller may
+ * not wait. */
+static struct entry nowhere;
+
+/* The reactor that serves the caller; the clause keeps a lent one until cleanup. */
+static int serving(struct kci_clause *c, struct kci_reactor **out)
+{
+    struct kc_co *self = kci_co_self();
+    int rc = 0;
+
+    if (self)
+        *out = self->rt->ext[KCI_EXT_IO];
+    else if (!(rc = kci_helper_get(out)))
+        c->scratch = *out;
+    return rc;
+}
+
+/* A select's clause comes with the descriptor + 1 as its object. It is looked at here, once:
+ * system calls have no place under the locks. What becomes ready later is found by arming. */
+static int fd_prepare(struct kci_clause *c)
+{
+    int fd = (int)(intptr_t)c->obj - 1, ready = poll_one(fd, mask_of(c->arg), 0);
+    struct kci_reactor *r;
+
+    c->obj = &nowhere;
+    c->extra = (unsigned)ready;
+    if (ready || !kci_self_ticket())
+        return 0;
+    int rc = serving(c, &r);
+    if (rc)
+        return rc;
+    struct entry *e = entry_of(r, fd, true);
+    if (!e) {
+        kci_helper_put(c->scratch);
+        return -ENOMEM;
+    }
+    lock_to_wait(e);
+    kci_unlock(&e->lock);
+    c->obj = e;
+    return 0;
+}
+
+static void fd_cleanup(struct kci_clause *c)
+{
+    kci_helper_put(c->scratch);
+}
+
+static struct kci_lock *fd_lock(void *obj)
+{
+    return &((struct entry *)obj)->lock;
+}
+
+static int fd_try(struct kci_clause *c)
+{
+    int ready = (int)c->extra;
+    return ready ? ready : -EAGAIN;
+}
+
+static int fd_arm(struct kci_clause *c)
+{
+    struct entry *e = c->obj;
+
+    if (e->closing) // since this clause was prepared
+        return -EBADF;
+    kci_list_push(&e->waiters, &c->wt.node);
+    int rc = kci_pollset_arm(e->r->ps, e->fd, wanted(e), (uint64_t)e->fd);
+    if (rc)
+        kci_list_remove(&c->wt.node);
+    return rc;
+}
+
+static int fd_disarm(struct kci_clause *c)
+{
+    kci_list_remove(&c->wt.node);
+    return 0;
+}
+
+/* A program with somebody here is not stuck. Counted while the caller still runs, so before
+ * anybody can find all idle. */
+static void fd_hold(void *obj)
+{
+    ka_add(&((struct entry *)obj)->r->nwaiting, 1, seq_cst); // E-IDLE: before parking
+}
+
+static void fd_release(void *obj)
+{
+    ka_sub(&((struct entry *)obj)->r->nwaiting, 1, seq_cst); // E-IDLE
+}
+
+const struct kci_source kci_fd_source = {
+    .why = KCI_WHY_FD,
+    .any_rc = true,
+    .prepare = fd_prepare,
+    .cleanup = fd_cleanup,
+    .lock = fd_lock,
+    .try = fd_try,
+    .arm = fd_arm,
+    .disarm = fd_disarm,
+    .hold = fd_hold,
+    .release = fd_release,
+};
+
 static int coroutine_wait(struct kc_co *self, int fd, unsigned ev, kc_deadline_t dl)
 {
-    struct reactor *r = self->rt->ext[KCI_EXT_IO];
-    struct entry *e = entry_of(r, fd, true);
-    struct fd_waiter w = { .ev = ev };
+    struct entry *e = entry_of(self->rt->ext[KCI_EXT_IO], fd, true);
+    struct kci_clause c;
 
     if (!e)
         return -ENOMEM;
-    kci_waiter_init(&w.wt, &self->tk, kci_self_open(&self->tk), NULL);
-    ka_add(&r->nwaiting, 1, seq_cst); // E-IDLE: before anybody can find all idle
+    kci_clause_init(&c, &kci_fd_source, e, as_arg(ev));
     lock_to_wait(e);
-    kci_list_push(&e->waiters, &w.wt.node);
-    int rc = kci_pollset_arm(r->ps, fd, wanted(e), (uint64_t)fd);
-    if (rc)
-        kci_list_remove(&w.wt.node);
-    kci_unlock(&e->lock);
-    if (rc) {
-        kci_self_abandon(&self->tk);
-    } else {
-        rc = kci_self_park(&self->tk, dl, KCI_WHY_FD, e);
-        if (self->tk.index < 0)
-            withdraw(e, &w);
-    }
-    ka_sub(&r->nwaiting, 1, seq_cst); // E-IDLE
+    int rc = kci_clause_wait_locked(&c, dl);
     return rc == -EPERM ? (int)ev : rc; // a kind of file that is always ready
 }
 
@@ -276,6 +384,21 @@ int kci_fd_wait_more(int fd, unsigned ev, kc_deadline_t dl)
     if (!kci_self_ticket())
         return -EPERM;
     return self ? coroutine_wait(self, fd, ev, dl) : thread_wait(fd, ev, dl);
+}
+
+size_t kci_fd_waiters(int fd)
+{
+    struct kc_co *self = kci_co_self();
+    struct entry *e = self ? entry_of(self->rt->ext[KCI_EXT_IO], fd, false) : NULL;
+    size_t n = 0;
+
+    if (!e)
+        return 0;
+    kci_lock(&e->lock);
+    KCI_EACH(it, &e->waiters)
+        n++;
+    kci_unlock(&e->lock);
+    return n;
 }
 
 int kci_fd_ready(int fd, unsigned ev)
@@ -298,7 +421,7 @@ int kc_fd_wait(int fd, unsigned ev, kc_deadline_t dl)
 /* ---- closing ---- */
 
 /* Wake who waits, and let nobody start to wait until end_close. */
-static void begin_close(struct reactor *r, int fd, struct kci_list *won)
+static void begin_close(struct kci_reactor *r, int fd, struct kci_list *won)
 {
     struct entry *e = entry_of(r, fd, true);
 
@@ -311,7 +434,7 @@ static void begin_close(struct reactor *r, int fd, struct kci_list *won)
     kci_unlock(&e->lock);
 }
 
-static void end_close(struct reactor *r, int fd)
+static void end_close(struct kci_reactor *r, int fd)
 {
     struct entry *e = entry_of(r, fd, false);
 
@@ -336,10 +459,10 @@ static int without_waiters(int fd, int (*how)(int))
     kci_list_init(&won);
     pthread_mutex_lock(&reactors_mutex);
     KCI_EACH(it, &reactors)
-        begin_close(KCI_OF(it, struct reactor, node), fd, &won);
+        begin_close(KCI_OF(it, struct kci_reactor, node), fd, &won);
     int rc = how(fd) ? kci_os_error() : 0;
     KCI_EACH(it, &reactors)
-        end_close(KCI_OF(it, struct reactor, node), fd);
+        end_close(KCI_OF(it, struct kci_reactor, node), fd);
     pthread_mutex_unlock(&reactors_mutex);
     kci_waiters_finish(&won, -EBADF);
     return rc;

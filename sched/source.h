@@ -42,6 +42,9 @@ static inline void kci_clause_init(struct kci_clause *c, const struct kci_source
 
 struct kci_source {
     enum kci_why why;
+    /* Whatever code ends its wait, in a select the clause has fired with it. Else that is so
+     * for results >= 0 and -EPIPE only, and other codes are the select's own. */
+    bool any_rc;
     /* Unlocked, before anything else: get memory that `try` may need. 0 or -ENOMEM. May be
      * NULL. */
     int (*prepare)(struct kci_clause *c);

@@ -18,6 +18,7 @@
 
 #include "chan/chan.h"
 #include "core/mem.h"
+#include "io/reactor.h"
 #include "sched/sched.h"
 #include "select/glance.h"
 #include "select/order.h"
@@ -52,6 +53,8 @@ const struct kci_source *kci_case_source(int op)
         return &kci_join_source;
     case KCI_CASE_AWAIT:
         return &kci_future_source;
+    case KCI_CASE_FD:
+        return &kci_fd_source;
     default:
         return NULL; // disabled, or a moment
     }
@@ -77,6 +80,8 @@ static int check_case(const kc_case_t *c)
     case KCI_CASE_SEND_DESC:
     case KCI_CASE_RECV_DESC:
         return check_elem(c, true);
+    case KCI_CASE_FD:
+        return (uintptr_t)c->kci_arg - 1 < (KC_RD | KC_WR) ? 0 : -EINVAL; // not 0, not more
     default:
         return c->kci_op < 0 || c->kci_op >= KCI_CASE_COUNT ? -EINVAL : 0;
     }
@@ -245,7 +250,7 @@ static void withdraw_losers(struct selection *s, int winner)
 static kc_sel_t settled(struct selection *s, int i, int rc)
 {
     struct kci_clause *c = &s->clauses[i];
-    bool fired = rc == 0 || rc == -EPIPE;
+    bool fired = rc >= 0 || rc == -EPIPE || c->src->any_rc;
 
     if (c->src && c->src->settle)
         rc = c->src->settle(c, rc);

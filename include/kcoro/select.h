@@ -15,6 +15,7 @@
 #include <kcoro/base.h>
 #include <kcoro/chan.h>
 #include <kcoro/co.h>
+#include <kcoro/io.h>
 #include <kcoro/sync.h>
 
 KCI_BEGIN
@@ -37,6 +38,7 @@ enum {
     KCI_CASE_AWAIT,
     KCI_CASE_SEND_DESC,
     KCI_CASE_RECV_DESC,
+    KCI_CASE_FD,
     KCI_CASE_COUNT
 };
 
@@ -62,7 +64,7 @@ typedef struct {
  * kc_selectv — wait for one of the n clauses, at most until dl.
  *
  * Returns  {i, rc}: clause i fired; rc 0; -EPIPE on a closed channel or a dropped future; for
- *          KC_AWAIT the rc that the future was set to
+ *          KC_AWAIT the rc that the future was set to; for KC_FD the ready mask or -EBADF
  *          {-1, rc}: rc -EAGAIN (KC_TRY), -ETIME, -ECANCELED, -EINVAL (n = 0, too many, bad
  *          flags), -ENOMEM (over 8 clauses need memory), -EPERM (would wait inside a hook)
  * Runs on  coroutine, plain thread
@@ -104,12 +106,22 @@ static inline kc_case_t kci_case_await(kc_future_t *fut, void *value)
 {
     return kci_case(KCI_CASE_AWAIT, fut, value, 0);
 }
+/* The descriptor travels as a pointer, one more than it is: none, -1, is NULL. */
+static inline kc_case_t kci_case_fd(int fd, unsigned ev)
+{
+    void *obj = fd < 0 ? NULL : (void *)((uintptr_t)(unsigned)fd + 1);
+    return kci_case(KCI_CASE_FD, obj, (void *)(uintptr_t)ev, 0);
+}
 
 #define KC_SEND(ch, elem) kci_case_send((ch), (elem)) /* kc_chan_send */
 #define KC_RECV(ch, elem) kci_case_recv((ch), (elem)) /* kc_chan_recv */
 #define KC_JOIN(co, ret) kci_case_join((co), (ret))   /* the coroutine has ended; rc 0 */
 #define KC_DONE(token) kci_case_done(token)           /* the token was triggered; rc 0 */
 #define KC_AWAIT(fut, value) kci_case_await((fut), (value)) /* was set; rc is the future's */
+/* fd is ready for any of ev (KC_RD | KC_WR); rc the ready mask, or -EBADF not open, or closed
+ * meanwhile. A negative fd disables the clause. On a plain thread, while fd is not ready, a
+ * helper thread is started for the call. */
+#define KC_FD(fd, ev) kci_case_fd((fd), (ev))
 #define KC_AFTER(dl) kci_case(KCI_CASE_AFTER, NULL, NULL, (dl).ns) /* the moment came; rc 0 */
 #define KC_NEVER kci_case(KCI_CASE_NEVER, NULL, NULL, 0)            /* disabled */
 #define KC_IF(cond, c) ((cond) ? (c) : KC_NEVER)
