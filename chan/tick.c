@@ -34,7 +34,7 @@ static void drop(void *arg)
 {
     struct ticker *tk = arg;
 
-    kci_timer_disarm(&tk->rt->timers, &tk->timer);
+    kci_timer_disarm(tk->rt->timers, &tk->timer);
     kc_chan_unref(tk->ch);
     kci_free(tk);
 }
@@ -53,7 +53,7 @@ static int start(struct ticker *tk, kc_scope_t *scope, int64_t period_ns)
     tk->period = period_ns;
     tk->next = kc_in(tk->period).ns;
     tk->timer.fn = tick;
-    kci_timer_arm(&tk->rt->timers, &tk->timer, tk->next);
+    kci_timer_arm(tk->rt->timers, &tk->timer, tk->next);
     return 0;
 }
 

@@ -7,15 +7,20 @@
  * the parent and looks at the flag: either the trigger's walk sees the child, or the child sees
  * the flag.
  *
+ * A deadline is a timer of the runtime that set it. The token keeps that runtime's heap, not
+ * the runtime, alive: a token may be the last to go.
+ *
  * Edges   E-CANCEL  flag set before the walk reads tickets; see wait.c
  * Locks   one token at a time; a child's flag is won under its parent's lock, its own lock is
  *         taken after that one is released. References keep tokens alive while they are on the
- *         list.
+ *         list. Timers' lock inside a token's, never a running callback awaited there.
  */
 #include "core/assert.h"
 #include "core/mem.h"
 #include "sched/sched.h"
 #include "sched/source.h"
+
+static int64_t deadline_passed(struct kci_timer *t);
 
 void kci_cancel_init(struct kc_cancel *tk, struct kc_cancel *parent,
                      void (*destroy)(struct kc_cancel *))
@@ -28,6 +33,8 @@ void kci_cancel_init(struct kc_cancel *tk, struct kc_cancel *parent,
     tk->parent = parent;
     tk->inherited = false;
     tk->destroy = destroy;
+    tk->timers = NULL;
+    tk->deadline = (struct kci_timer){ .fn = deadline_passed };
     kci_list_init(&tk->children);
     kci_list_init(&tk->sibling);
     kci_list_init(&tk->members);
@@ -83,18 +90,18 @@ void kc_cancel_unref(kc_cancel_t *tk)
 
 static void plain_destroy(struct kc_cancel *tk)
 {
-    struct kc_cancel *parent = detach(tk);
-
-    kci_free(tk);
     // In a loop: a long chain may live by its leaf alone, and stacks are small.
-    while (was_last_ref(parent)) {
+    for (;;) {
+        struct kc_cancel *parent = detach(tk);
+        kci_cancel_fini(tk);
+        kci_free(tk);
+        if (!was_last_ref(parent))
+            return;
         tk = parent;
         if (tk->destroy != plain_destroy) {
             tk->destroy(tk); // a scope's: it has left its parent long ago
             return;
         }
-        parent = detach(tk);
-        kci_free(tk);
     }
 }
 
@@ -153,18 +160,27 @@ static void queue_children(struct kc_cancel *tk, struct kc_cancel **work)
     }
 }
 
+/* One at a time: a callback may take another one back, which must still be there then. */
+static void wake_waiters(struct kc_cancel *tk)
+{
+    struct kci_claim c;
+
+    do {
+        kci_lock(&tk->lock);
+        kci_queue_claim(&tk->waiters, &c);
+        kci_unlock(&tk->lock);
+        kci_claim_finish(c, 0);
+    } while (c.tk);
+}
+
 static void walk(struct kc_cancel *tk, struct kc_cancel **work)
 {
-    struct kci_list done;
-
-    kci_list_init(&done);
     kci_lock(&tk->lock);
     KCI_EACH(it, &tk->members)
         wake_member(KCI_OF(it, struct kci_member, node));
-    kci_queue_claim_all(&tk->waiters, &done);
     queue_children(tk, work);
     kci_unlock(&tk->lock);
-    kci_waiters_finish(&done, 0);
+    wake_waiters(tk);
 }
 
 int kc_cancel_trigger(kc_cancel_t *tk, int why)
@@ -199,6 +215,70 @@ int kc_cancel_why(const kc_cancel_t *tk)
     if (!ka_load(&tk->triggered, acquire)) // E-CANCEL in
         return 0;
     return ka_load(&tk->why, relaxed); // relaxed: set before triggered
+}
+
+/* ---- deadlines ---- */
+
+static int64_t deadline_passed(struct kci_timer *t)
+{
+    struct kc_cancel *tk = KCI_OF(t, struct kc_cancel, deadline);
+
+    if (try_ref(tk)) { // else whoever destroys it waits for us
+        kc_cancel_trigger(tk, -ETIME);
+        kc_cancel_unref(tk);
+    }
+    return 0;
+}
+
+/* The earlier of two deadlines wins, wherever it was set. */
+static void expire_at(struct kc_cancel *tk, struct kci_timers *ts, int64_t when_ns)
+{
+    struct kci_timers *old = NULL;
+
+    kci_lock(&tk->lock);
+    if (!tk->timers || kci_timer_pull(tk->timers, &tk->deadline, when_ns)) {
+        if (tk->timers != ts) {
+            kci_timers_ref(ts);
+            old = tk->timers;
+            tk->timers = ts;
+        }
+        kci_timer_arm(ts, &tk->deadline, when_ns);
+    }
+    kci_unlock(&tk->lock);
+    kci_timers_unref(old);
+}
+
+int kc_cancel_deadline(kc_cancel_t *tk, kc_deadline_t dl)
+{
+    struct kc_rt *rt = kc_rt_current();
+
+    if (!tk)
+        return -EINVAL;
+    if (kc_cancel_check(tk))
+        return -EALREADY;
+    if (dl.ns == INT64_MAX)
+        return 0;
+    if (dl.ns <= kc_now())
+        return kc_cancel_trigger(tk, -ETIME);
+    if (!rt)
+        return -EPERM;
+    expire_at(tk, rt->timers, dl.ns);
+    return 0;
+}
+
+void kci_cancel_calm(struct kc_cancel *tk)
+{
+    kci_lock(&tk->lock);
+    struct kci_timers *ts = tk->timers;
+    kci_unlock(&tk->lock);
+    if (ts)
+        kci_timer_disarm(ts, &tk->deadline);
+}
+
+void kci_cancel_fini(struct kc_cancel *tk)
+{
+    kci_cancel_calm(tk);
+    kci_timers_unref(tk->timers);
 }
 
 /* ---- a token as something to select on ---- */

@@ -35,6 +35,7 @@ static void finish(struct kc_co *co, int ret)
 
     if (co->scope != co->home)
         KCI_MISUSE("a coroutine ended without closing a scope that it had opened");
+    kci_entered_leave_all(&co->entered);
     kci_list_init(&woken);
     kci_lock(&co->lock);
     co->ended = true;
@@ -43,7 +44,7 @@ static void finish(struct kc_co *co, int ret)
     kci_unlock(&co->lock);
     kci_waiters_finish(&woken, 0);
     ka_add(&co->rt->stat_completed, 1, relaxed); // relaxed: a counter
-    kci_scope_leave(co->home, &co->member, ret);
+    kci_scope_leave(co->home, co, ret);
 }
 
 static void co_main(void *arg)

@@ -107,11 +107,11 @@ void kci_poll_now(struct kc_rt *rt)
 
 static void expire_due(struct kc_rt *rt)
 {
-    if (kci_timers_next(&rt->timers) == INT64_MAX)
+    if (kci_timers_next(rt->timers) == INT64_MAX)
         return;
     int64_t now = kci_rt_now(rt);
-    if (kci_timers_next(&rt->timers) <= now)
-        kci_timers_expire(&rt->timers, now);
+    if (kci_timers_next(rt->timers) <= now)
+        kci_timers_expire(rt->timers, now);
 }
 
 static struct kc_co *take_local(struct kci_worker *w)
@@ -207,13 +207,13 @@ static void enter_idle(struct kci_worker *w, bool *polls)
     *polls = !ka_xchg(&rt->polling, 1, acquire); // E-POLL in
     if (*polls) {
         rt->poller_sleeper = w;
-        rt->poll_until = kci_timers_next(&rt->timers);
+        rt->poll_until = kci_timers_next(rt->timers);
     } else {
         w->idle_next = rt->idle_head;
         rt->idle_head = w;
     }
     // Whoever sleeps in the poller must not oversleep a timer that was armed since.
-    bool late = !*polls && rt->poller_sleeper && kci_timers_next(&rt->timers) < rt->poll_until;
+    bool late = !*polls && rt->poller_sleeper && kci_timers_next(rt->timers) < rt->poll_until;
     kci_unlock(&rt->idle_lock);
     if (late)
         rt->poller.kick(rt->poller.ctx);
@@ -267,7 +267,7 @@ static bool stuck(struct kc_rt *rt)
         return false;
     kci_lock(&rt->idle_lock);
     bool none = ka_load(&rt->nidle, seq_cst) == rt->nworkers && // E-IDLE
-                kci_timers_next(&rt->timers) == INT64_MAX && quiet(rt);
+                kci_timers_next(rt->timers) == INT64_MAX && quiet(rt);
     kci_unlock(&rt->idle_lock);
     return none;
 }
@@ -289,7 +289,7 @@ static bool break_deadlock(struct kc_rt *rt)
 /* With a virtual clock, waiting is jumping to the next timer. */
 static bool jump_clock(struct kc_rt *rt)
 {
-    int64_t next = kci_timers_next(&rt->timers);
+    int64_t next = kci_timers_next(rt->timers);
 
     if (!(rt->flags & KC_RT_VIRTUAL_TIME) || next == INT64_MAX || !quiet(rt))
         return false;

@@ -36,7 +36,7 @@ static bool anything_overdue(struct kc_rt *rt)
     // relaxed: a worker that stopped polling this instant will be seen at the next tick
     if (!ka_load(&rt->polling, relaxed) && rt->poller.busy(rt->poller.ctx))
         return true;
-    return kci_timers_next(&rt->timers) <= kci_rt_now(rt);
+    return kci_timers_next(rt->timers) <= kci_rt_now(rt);
 }
 
 static void tick(struct kc_rt *rt, uint32_t *seen)

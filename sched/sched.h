@@ -45,6 +45,8 @@ struct kc_co {
     struct kci_scope *scope;  /* self: innermost open scope, its ambient token */
     struct kci_scope *home;   /* fixed: the scope it was spawned in */
     struct kci_member member; /* of scope's token */
+    struct kci_entered *entered; /* self: tokens observed beside it, the newest first */
+    bool told;                /* self: that it was cancelled, once at least */
     int budget;               /* self */
     unsigned shield;          /* self: nesting */
     unsigned nopark;          /* self: inside an undelivered hook */
@@ -99,7 +101,7 @@ struct kc_rt {
     void (*unplug)(struct kc_rt *rt);
     void *ext[KCI_EXT_COUNT];
 
-    struct kci_timers timers;
+    struct kci_timers *timers; /* fixed; outlives the runtime if a token does */
     struct kci_pool pool;
     struct kci_inject inject;
     _Atomic(int64_t) virtual_ns; /* the clock, with KC_RT_VIRTUAL_TIME */
@@ -181,6 +183,10 @@ int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **o
 void kci_co_wake(struct kci_ticket *tk);
 /* A coroutine of the library itself, which outlives the program's scopes. */
 int kci_service_spawn(struct kc_rt *rt, kc_fn fn, void *arg, const char *name);
+
+/* ---- self.c ---- */
+/* Does co, which is the caller, observe a triggered token? */
+bool kci_co_cancelled(struct kc_co *co);
 
 /* ---- start.c ---- */
 struct kci_config {

@@ -14,6 +14,7 @@
 
 static void scope_destroy(struct kc_cancel *tk)
 {
+    kci_cancel_fini(tk);
     kci_free(KCI_OF(tk, struct kci_scope, token));
 }
 
@@ -47,10 +48,11 @@ int kci_scope_enter(struct kci_scope *s, struct kci_member *m)
 }
 
 /* Should the others stop because of this result? Under the lock. */
-static bool decides(struct kci_scope *s, int ret)
+static bool decides(struct kci_scope *s, const struct kc_co *co, int ret)
 {
     bool cancelled = ka_load(&s->token.triggered, relaxed); // relaxed: under the walk's lock
-    bool failed = ret < 0 && !cancelled; // what ends after the cancel ends because of it
+    // What ends after the cancel ends because of it; who was told to stop and says so, obeys.
+    bool failed = ret < 0 && !cancelled && !(ret == -ECANCELED && co->told);
 
     if (failed && !s->first_error)
         s->first_error = ret;
@@ -59,16 +61,16 @@ static bool decides(struct kci_scope *s, int ret)
     return (s->policy == KC_FAILFAST && failed) || (s->policy == KC_RACE && ret >= 0);
 }
 
-void kci_scope_leave(struct kci_scope *s, struct kci_member *m, int ret)
+void kci_scope_leave(struct kci_scope *s, struct kc_co *co, int ret)
 {
     struct kci_list woken;
 
     kci_list_init(&woken);
     kci_lock(&s->token.lock);
-    kci_list_remove(&m->node);
+    kci_list_remove(&co->member.node);
     KCI_ASSERT(s->live > 0);
     s->live--;
-    bool cancel = decides(s, ret);
+    bool cancel = decides(s, co, ret);
     if (cancel)
         kc_cancel_ref(&s->token);
     if (s->live <= s->rest)
@@ -133,12 +135,6 @@ int kc_scope_wait(kc_scope_t *handle, kc_deadline_t dl)
 
 /* ---- open and close ---- */
 
-static int64_t deadline_passed(struct kci_timer *t)
-{
-    kc_cancel_trigger(&KCI_OF(t, struct kci_scope, deadline)->token, -ETIME);
-    return 0;
-}
-
 static void move_member(struct kci_member *m, struct kc_cancel *from, struct kc_cancel *to)
 {
     kci_lock(&from->lock);
@@ -176,10 +172,8 @@ int kc_scope_open(kc_scope_t *handle, const kc_scope_opts_t *opts)
     s->limit = opts->limit;
     s->name = opts->name;
     observe(s, self);
-    if (opts->deadline.ns != 0 && opts->deadline.ns != INT64_MAX) {
-        s->deadline.fn = deadline_passed;
-        kci_timer_arm(&s->rt->timers, &s->deadline, opts->deadline.ns);
-    }
+    if (opts->deadline.ns != 0)
+        (void)kc_cancel_deadline(&s->token, opts->deadline); // born cancelled is early enough
     return 0;
 }
 
@@ -233,8 +227,7 @@ int kc_scope_close(kc_scope_t *handle)
     if (self->nopark)
         return -EPERM;
     join_and_seal(s);
-    if (s->deadline.fn)
-        kci_timer_disarm(&s->rt->timers, &s->deadline);
+    kci_cancel_calm(&s->token);
     int rc = outcome(s);
     forget(s, self);
     handle->kci_body = NULL;

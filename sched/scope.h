@@ -10,7 +10,6 @@
 #include <kcoro/scope.h>
 
 #include "sched/cancel.h"
-#include "sched/timer.h"
 
 struct kc_co;
 struct kc_rt;
@@ -36,7 +35,6 @@ struct kci_scope {
     bool closed;            /* the last child has been joined: nobody may enter */
     struct kci_list joiners; /* waiters for live == 0 */
     struct kci_owned *owned;
-    struct kci_timer deadline; /* owner */
     const char *name;
 };
 
@@ -44,8 +42,8 @@ struct kci_scope {
 struct kci_scope *kci_scope_create(struct kc_rt *rt, struct kc_cancel *parent);
 /* Count a child in, and make it observe the token. 0; -ECANCELED; -EAGAIN over the limit. */
 int kci_scope_enter(struct kci_scope *s, struct kci_member *m);
-/* A child ended with ret. The scope may be gone on return. */
-void kci_scope_leave(struct kci_scope *s, struct kci_member *m, int ret);
+/* The child co ended with ret. The scope may be gone on return. */
+void kci_scope_leave(struct kci_scope *s, struct kc_co *co, int ret);
 /* Wait until only `rest` children are left, whatever happens. */
 void kci_scope_join(struct kci_scope *s, unsigned rest);
 static inline struct kci_scope *kci_scope_body(const kc_scope_t *s)

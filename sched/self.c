@@ -7,7 +7,6 @@
  */
 #include <kcoro/time.h>
 
-#include "core/assert.h"
 #include "sched/sched.h"
 
 struct thread_self {
@@ -47,6 +46,11 @@ struct kci_ticket *kci_self_ticket(void)
     return kci_worker_self() ? NULL : thread_ticket(); // a worker's own loop runs callbacks
 }
 
+KCI_NOINLINE const void *kci_self_thread(void)
+{
+    return &thread_self;
+}
+
 void kci_self_nopark(int delta)
 {
     struct kc_co *co = kci_co_self();
@@ -81,10 +85,15 @@ void kci_self_abandon(struct kci_ticket *tk)
             kci_cpu_pause();
 }
 
-static bool ambient_triggered(const struct kc_co *co)
+bool kci_co_cancelled(struct kc_co *co)
 {
+    if (co->shield)
+        return false;
     // A sequentially consistent load costs nothing extra on the CPUs we know.
-    return !co->shield && ka_load(&co->scope->token.triggered, seq_cst); // E-CANCEL open
+    bool yes = ka_load(&co->scope->token.triggered, seq_cst) || // E-CANCEL open
+               (KCI_UNLIKELY(co->entered) && kci_entered_triggered(co->entered));
+    co->told |= yes;
+    return yes;
 }
 
 static int co_park(struct kc_co *co, kc_deadline_t dl)
@@ -92,7 +101,7 @@ static int co_park(struct kc_co *co, kc_deadline_t dl)
     uint64_t gen = ka_load(&co->tk.word, relaxed) >> KCI_TK_GEN_SHIFT; // relaxed: our own
     struct kci_claim c;
 
-    if (ambient_triggered(co) && kci_ticket_claim(&co->tk, gen, &c))
+    if (kci_co_cancelled(co) && kci_ticket_claim(&co->tk, gen, &c))
         kci_claim_finish(c, -ECANCELED);
     if (kci_ticket_is_done(&co->tk))
         return co->tk.rc;
@@ -101,11 +110,12 @@ static int co_park(struct kc_co *co, kc_deadline_t dl)
         co->timer.gen = gen;
         co->timer.index = -1;
         co->timer.rc = -ETIME;
-        kci_timer_arm(&co->rt->timers, &co->timer, dl.ns);
+        kci_timer_arm(co->rt->timers, &co->timer, dl.ns);
     }
     kci_sched_park(co);
     if (dl.ns != INT64_MAX)
-        kci_timer_disarm(&co->rt->timers, &co->timer);
+        kci_timer_disarm(co->rt->timers, &co->timer);
+    co->told |= co->tk.rc == -ECANCELED && co->tk.index < 0;
     return co->tk.rc;
 }
 
@@ -148,7 +158,7 @@ static inline int enter(struct kc_co *co)
         kci_sched_yield(co);
         co->budget = co->rt->budget;
     }
-    return ambient_triggered(co) ? -ECANCELED : 0;
+    return kci_co_cancelled(co) ? -ECANCELED : 0;
 }
 
 int kci_self_enter(void)
@@ -180,23 +190,6 @@ int kci_deadline_check(kc_deadline_t dl)
 int kc_checkpoint(void)
 {
     return kci_self_enter();
-}
-
-int kc_canceled(void)
-{
-    struct kc_co *co = kci_co_self();
-    return co && ambient_triggered(co) ? -ECANCELED : 0;
-}
-
-void kc_shield(bool on)
-{
-    struct kc_co *co = kci_co_self();
-
-    if (!co)
-        return;
-    if (!on && !co->shield)
-        KCI_MISUSE("kc_shield(false) without a matching kc_shield(true)");
-    co->shield += on ? 1 : -1u;
 }
 
 static int park_until(struct kci_ticket *tk, kc_deadline_t dl)

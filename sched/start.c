@@ -3,10 +3,10 @@
  * sched/start.c — a runtime's birth and death, in the order in which things depend on each
  * other.
  *
- * start:  memory → stacks → pool → poller (plugged in from above) → service scope → monitor →
- *         worker threads → first coroutine
+ * start:  memory → stacks → timers → pool → poller (plugged in from above) → service scope →
+ *         monitor → worker threads → first coroutine
  * end:    the first coroutine sets rt->stop; worker threads joined → monitor → pool → poller →
- *         scope → stacks → memory
+ *         scope → timers → stacks → memory
  */
 #include <stdlib.h>
 
@@ -77,7 +77,6 @@ static struct kc_rt *allocate(const struct kci_config *cfg)
         rt->env.now = virtual_now;
         rt->env.ctx = rt;
     }
-    kci_timers_init(&rt->timers);
     for (unsigned i = 0; i < rt->nworkers; i++)
         init_worker(rt, i, cfg->seed);
     return rt;
@@ -141,8 +140,12 @@ static int assemble(struct kc_rt *rt, const struct kci_config *cfg)
 
     if (rc)
         return rc;
-    if ((rc = kci_pool_init(&rt->pool)))
+    if (!(rt->timers = kci_timers_create())) {
+        rc = -ENOMEM;
         goto close_stacks;
+    }
+    if ((rc = kci_pool_init(&rt->pool)))
+        goto free_timers;
     if ((rc = cfg->plug(rt)))
         goto fini_pool;
     if ((rc = create_scope(rt)))
@@ -152,6 +155,8 @@ unplug:
     cfg->unplug(rt);
 fini_pool:
     kci_pool_fini(&rt->pool);
+free_timers:
+    kci_timers_unref(rt->timers);
 close_stacks:
     kci_stack_pool_close(rt->stacks);
     return rc;
@@ -194,6 +199,8 @@ void kci_rt_free(struct kc_rt *rt)
     if (rt->root)
         kc_cancel_unref(&rt->root->token);
     kc_cancel_unref(&rt->service->token);
+    kci_timers_drain(rt->timers);
+    kci_timers_unref(rt->timers);
     kci_stack_pool_close(rt->stacks);
     release(rt);
 }

@@ -6,12 +6,15 @@
  * Locks       timers.lock. A ticket is claimed under it, so that a disarm that follows knows
  *             the claim is over; it is finished (woken) outside, where its claim keeps the
  *             owner alive.
+ * Edges       E-TIMER  a timer's end, and its callback's deeds → who finds it idle without the
+ *             lock
  * Rejected    a timing wheel: O(1), but its ticks blur the order of close deadlines, which a
  *             virtual clock must keep; worth it only with one wheel per worker.
  */
 #include "sched/timer.h"
 
 #include "arch/os.h"
+#include "core/mem.h"
 
 enum { BATCH = 32 };
 
@@ -28,47 +31,148 @@ void kci_timers_init(struct kci_timers *ts)
     note_next(ts);
 }
 
-void kci_timer_arm(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+struct kci_timers *kci_timers_create(void)
 {
-    kci_lock(&ts->lock);
-    t->node.key = when_ns;
-    t->state = KCI_TIMER_ARMED;
-    kci_heap_push(&ts->heap, &t->node);
-    note_next(ts);
-    kci_unlock(&ts->lock);
+    struct kci_timers *ts = kci_alloc(sizeof *ts);
+
+    if (!ts)
+        return NULL;
+    ka_store(&ts->refs, 1, relaxed); // relaxed: not shared yet
+    kci_timers_init(ts);
+    return ts;
 }
 
-bool kci_timer_disarm(struct kci_timers *ts, struct kci_timer *t)
+void kci_timers_ref(struct kci_timers *ts)
 {
-    kci_lock(&ts->lock);
-    while (t->state == KCI_TIMER_RUNNING) { // its callback is short and never parks
+    ka_add(&ts->refs, 1, relaxed); // relaxed: the caller holds one already
+}
+
+void kci_timers_unref(struct kci_timers *ts)
+{
+    if (ts && ka_sub(&ts->refs, 1, acq_rel) == 1) // E-REF
+        kci_free(ts);
+}
+
+/* ---- the moves; under the lock ---- */
+
+static int state_of(struct kci_timer *t)
+{
+    return ka_load(&t->state, relaxed); // relaxed: under the lock
+}
+
+static void set_state(struct kci_timer *t, enum kci_timer_state state)
+{
+    ka_store(&t->state, state, release); // E-TIMER out
+}
+
+static void put_in(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+{
+    t->node.key = when_ns;
+    set_state(t, KCI_TIMER_ARMED);
+    kci_heap_push(&ts->heap, &t->node);
+    note_next(ts);
+}
+
+static bool take_out(struct kci_timers *ts, struct kci_timer *t)
+{
+    if (state_of(t) != KCI_TIMER_ARMED)
+        return false;
+    kci_heap_remove(&ts->heap, &t->node);
+    set_state(t, KCI_TIMER_IDLE);
+    note_next(ts);
+    return true;
+}
+
+/* Wait for a callback that another thread runs: it is short and never parks. Returns whether
+ * the caller is inside it. */
+static bool settle(struct kci_timers *ts, struct kci_timer *t)
+{
+    while (state_of(t) == KCI_TIMER_RUNNING) {
+        if (kci_call_is_mine(&t->call))
+            return true;
         kci_unlock(&ts->lock);
         kci_os_yield_thread();
         kci_lock(&ts->lock);
     }
-    bool armed = t->state == KCI_TIMER_ARMED;
-    if (armed) {
-        kci_heap_remove(&ts->heap, &t->node);
-        t->state = KCI_TIMER_IDLE;
-        note_next(ts);
+    return false;
+}
+
+/* ---- arming and disarming ---- */
+
+void kci_timer_arm(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+{
+    kci_lock(&ts->lock);
+    put_in(ts, t, when_ns);
+    kci_unlock(&ts->lock);
+}
+
+enum kci_timer_state kci_timer_disarm(struct kci_timers *ts, struct kci_timer *t)
+{
+    enum kci_timer_state was = KCI_TIMER_RUNNING;
+
+    kci_lock(&ts->lock);
+    if (settle(ts, t)) {
+        kci_call_leave(&t->call);
+        set_state(t, KCI_TIMER_IDLE);
+    } else {
+        was = take_out(ts, t) ? KCI_TIMER_ARMED : KCI_TIMER_IDLE;
     }
     kci_unlock(&ts->lock);
-    return armed;
+    return was;
 }
+
+void kci_timer_reset(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+{
+    kci_lock(&ts->lock);
+    if (settle(ts, t)) {
+        t->again = when_ns ? when_ns : 1; // once the callback is over, not beside it
+    } else {
+        take_out(ts, t);
+        put_in(ts, t, when_ns);
+    }
+    kci_unlock(&ts->lock);
+}
+
+bool kci_timer_pull(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+{
+    kci_lock(&ts->lock);
+    if (state_of(t) == KCI_TIMER_ARMED && t->node.key > when_ns)
+        take_out(ts, t);
+    bool idle = state_of(t) == KCI_TIMER_IDLE;
+    kci_unlock(&ts->lock);
+    return idle;
+}
+
+void kci_timers_drain(struct kci_timers *ts)
+{
+    kci_lock(&ts->lock);
+    while (ts->heap.root)
+        take_out(ts, KCI_OF(ts->heap.root, struct kci_timer, node));
+    kci_unlock(&ts->lock);
+}
+
+/* ---- firing ---- */
 
 /* Unlocks around the callback. */
 static void run_callback(struct kci_timers *ts, struct kci_timer *t)
 {
-    t->state = KCI_TIMER_RUNNING;
+    bool left = false;
+
+    set_state(t, KCI_TIMER_RUNNING);
+    t->again = 0;
+    kci_call_begin(&t->call, &left);
     note_next(ts);
     kci_unlock(&ts->lock);
     int64_t again = t->fn(t);
     kci_lock(&ts->lock);
-    t->state = again ? KCI_TIMER_ARMED : KCI_TIMER_IDLE;
-    if (again) {
-        t->node.key = again;
-        kci_heap_push(&ts->heap, &t->node);
-    }
+    if (left)
+        return;
+    kci_call_end(&t->call);
+    again = t->again ? t->again : again;
+    if (again)
+        put_in(ts, t, again);
+    else
+        set_state(t, KCI_TIMER_IDLE);
 }
 
 struct fired {
@@ -90,7 +194,7 @@ static unsigned collect_due(struct kci_timers *ts, int64_t now_ns, struct fired 
             run_callback(ts, t);
             continue;
         }
-        t->state = KCI_TIMER_IDLE;
+        set_state(t, KCI_TIMER_IDLE);
         if (kci_ticket_claim(t->tk, t->gen, &out[n].claim)) {
             out[n].claim.index = t->index;
             out[n++].rc = t->rc;

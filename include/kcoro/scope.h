@@ -20,6 +20,11 @@ struct kc_co;
 
 typedef struct kc_cancel kc_cancel_t;
 
+/* A callback registered with a token, in the caller's memory from kc_cancel_on on. */
+typedef struct {
+    uint64_t kci_reserved[32];
+} kc_cancel_reg_t;
+
 /* A scope, in the caller's memory between open and close. */
 typedef struct {
     void *kci_body;
@@ -94,7 +99,57 @@ KC_EXPORT int kc_cancel_trigger(kc_cancel_t *tk, int why);
 KC_EXPORT int kc_cancel_check(const kc_cancel_t *tk);
 /* kc_cancel_why — Returns 0 while untriggered, else the reason (-ECANCELED for reason 0). */
 KC_EXPORT int kc_cancel_why(const kc_cancel_t *tk);
-/* kc_canceled — Returns 0 or -ECANCELED for the ambient token (0 inside a shield). */
+
+/*
+ * kc_cancel_deadline — trigger tk at `dl`, with reason -ETIME. Of several deadlines the
+ * earliest counts, also of one set further up, which reaches tk as any trigger there does.
+ * KC_FOREVER changes nothing; a moment that has passed triggers at once.
+ *
+ * Returns  0; -EALREADY triggered before; -EINVAL; -EPERM on a plain thread, which has no
+ *          runtime to keep the time
+ * Runs on  coroutine, callback of a timer or token inside a runtime
+ * Threads  any number at once
+ * Memory   the deadline goes with the last reference; it ends with the runtime that kept it
+ */
+KC_EXPORT int kc_cancel_deadline(kc_cancel_t *tk, kc_deadline_t dl);
+
+/*
+ * kc_cancel_on — call fn(arg) once when tk is triggered; now, in the caller, if it has been.
+ *
+ * fn runs in whoever triggers, after the flag is up, and may do all but wait: such calls say
+ * -EPERM. `reg` (any contents) stays in place until kc_cancel_off said so or fn has returned.
+ *
+ * Returns  0; -EINVAL
+ * Runs on  coroutine, plain thread, callback
+ * Cost     no allocation; one small lock
+ */
+KC_EXPORT int kc_cancel_on(kc_cancel_t *tk, kc_cancel_reg_t *reg, void (*fn)(void *),
+                           void *arg);
+
+/*
+ * kc_cancel_off — take a registration back. Waits for fn if it runs in another thread; inside
+ * fn it returns at once, and `reg` may go. Two callbacks that take each other back wait for
+ * ever.
+ *
+ * Returns  1 fn was not called and will not be; 0 it was called (or reg is all zeros); -EINVAL
+ * Runs on  coroutine, plain thread, callback; once for each kc_cancel_on
+ */
+KC_EXPORT int kc_cancel_off(kc_cancel_reg_t *reg);
+
+/*
+ * kc_cancel_enter — from now on calls of this coroutine also observe tk, as they do its scope's
+ * token; what waits is woken when either is triggered. Nests; coroutines started meanwhile
+ * inherit their scope's token only. Without memory the scope is cancelled with -ENOMEM.
+ * kc_cancel_leave — undo the latest enter of tk; without one nothing happens. What a coroutine
+ * has not left when it ends is left then.
+ *
+ * Returns  nothing
+ * Runs on  coroutine; on a plain thread nothing happens
+ */
+KC_EXPORT void kc_cancel_enter(kc_cancel_t *tk);
+KC_EXPORT void kc_cancel_leave(kc_cancel_t *tk);
+
+/* kc_canceled — Returns 0 or -ECANCELED for the ambient tokens (0 inside a shield). */
 KC_EXPORT int kc_canceled(void);
 /* kc_shield — Returns nothing; true: calls of this coroutine ignore cancellation until a
  * matching false. Nests. */

@@ -76,7 +76,7 @@ static void closed_ticker(void)
     ck_assert_int_eq(kc_sleep(KC_US(1500)), 0);
     ck_assert_int_eq(kc_chan_close(tick), 0);
     ck_assert_int_eq(kc_sleep(KC_S(1)), 0);
-    ck_assert_int_eq(kci_timers_next(&kc_rt_current()->timers), INT64_MAX); // it has noticed
+    ck_assert_int_eq(kci_timers_next(kc_rt_current()->timers), INT64_MAX); // it has noticed
     ck_assert_int_eq(kc_recv(tick, &n), 0);
     ck_assert_uint_eq(n, 2);
     ck_assert_int_eq(kc_recv(tick, &n), -EPIPE);

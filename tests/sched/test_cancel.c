@@ -29,7 +29,7 @@ static void check_all_gone(void)
 
 /* ---- one token ---- */
 
-START_TEST(a_token_is_triggered_once_and_keeps_the_first_reason)
+START_TEST(t15_a_token_is_triggered_once_and_keeps_the_first_reason)
 {
     kc_cancel_t *tk = token(NULL);
 
@@ -69,7 +69,7 @@ END_TEST
 
 /* ---- the tree ---- */
 
-START_TEST(triggering_reaches_all_below_and_nobody_else)
+START_TEST(t3_t13_triggering_reaches_all_below_and_nobody_else)
 {
     kc_cancel_t *top = token(NULL), *a = token(top), *b = token(top), *a1 = token(a);
     kc_cancel_t *a2 = token(a), *a11 = token(a1);
@@ -92,7 +92,7 @@ START_TEST(triggering_reaches_all_below_and_nobody_else)
 }
 END_TEST
 
-START_TEST(a_child_of_a_triggered_token_is_born_triggered)
+START_TEST(t13_a_child_of_a_triggered_token_is_born_triggered)
 {
     kc_cancel_t *top = token(NULL);
 
@@ -169,7 +169,7 @@ static int drop_deep_tree(void *arg)
     return 0;
 }
 
-START_TEST(a_tree_of_any_shape_is_triggered_and_dropped_on_a_small_stack)
+START_TEST(t3_a_tree_of_any_shape_is_triggered_and_dropped_on_a_small_stack)
 {
     kc_fn shapes[] = { trigger_deep_tree, trigger_wide_tree, drop_deep_tree };
     kc_cancel_t **room = calloc(MANY, sizeof *room);
@@ -205,7 +205,7 @@ static void *trigger_all(void *arg)
     return NULL;
 }
 
-START_TEST(of_several_threads_that_trigger_a_token_one_does)
+START_TEST(t15_of_several_threads_that_trigger_a_token_one_does)
 {
     int why[3] = { -EIO, -EPROTO, -ENOENT };
     pthread_t threads[3];
@@ -248,7 +248,7 @@ static void *create_and_destroy(void *arg)
     return NULL;
 }
 
-START_TEST(tokens_may_come_and_go_while_their_parent_triggers)
+START_TEST(t4_tokens_may_come_and_go_while_their_parent_triggers)
 {
     pthread_t threads[2];
 
@@ -297,7 +297,7 @@ static int shields(void *arg)
     return 0;
 }
 
-START_TEST(a_shield_hides_cancellation_and_nests)
+START_TEST(t6_a_shield_hides_cancellation_and_nests)
 {
     ck_assert_int_eq(kc_canceled(), 0);
     kc_shield(true); // nothing to hide on a plain thread
@@ -557,15 +557,15 @@ START_TEST(nobody_sleeps_through_its_cancellation)
 }
 END_TEST
 
-SUITE("sched/cancel", CASE(a_token_is_triggered_once_and_keeps_the_first_reason),
+SUITE("sched/cancel", CASE(t15_a_token_is_triggered_once_and_keeps_the_first_reason),
       CASE(no_reason_means_ecanceled), CASE(a_token_that_is_not_there_is_invalid),
-      CASE(triggering_reaches_all_below_and_nobody_else),
-      CASE(a_child_of_a_triggered_token_is_born_triggered),
+      CASE(t3_t13_triggering_reaches_all_below_and_nobody_else),
+      CASE(t13_a_child_of_a_triggered_token_is_born_triggered),
       CASE(a_child_keeps_its_parent_alive),
-      CASE_LOOP(a_tree_of_any_shape_is_triggered_and_dropped_on_a_small_stack, 3),
-      CASE(of_several_threads_that_trigger_a_token_one_does),
-      CASE(tokens_may_come_and_go_while_their_parent_triggers),
-      CASE_WORKERS(a_shield_hides_cancellation_and_nests),
+      CASE_LOOP(t3_a_tree_of_any_shape_is_triggered_and_dropped_on_a_small_stack, 3),
+      CASE(t15_of_several_threads_that_trigger_a_token_one_does),
+      CASE(t4_tokens_may_come_and_go_while_their_parent_triggers),
+      CASE_WORKERS(t6_a_shield_hides_cancellation_and_nests),
       CASE_WORKERS(cancelling_ends_every_call_that_waits_and_forbids_new_ones),
       CASE_WORKERS(a_cancelled_caller_is_told_so_even_if_nothing_had_to_wait),
       CASE_WORKERS(nobody_sleeps_through_its_cancellation))
