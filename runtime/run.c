@@ -65,7 +65,8 @@ static int run_program(struct kc_rt *rt)
 {
     struct kc_co *main_co = NULL;
     kc_scope_t root;
-    int rc = kc_scope_open(&root, NULL);
+    // All coroutines are below it, so nobody may wait for its results.
+    int rc = kc_scope_open(&root, &(kc_scope_opts_t){ .flags = KC_SCOPE_FORGET });
 
     if (rc)
         return rc;

@@ -115,6 +115,7 @@ int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **o
     kci_coro_init(&co->coro, st.lo, sp, co_main, co);
     if (out)
         *out = co;
+    ka_add(&rt->stat_spawned, 1, relaxed); // relaxed: a counter
     kci_ready(co);
     return 0;
 }

@@ -133,7 +133,7 @@ struct kc_rt {
     _Atomic(int64_t) stop_code; /* kc_stop: nonzero once called */
     _Atomic(int) deadlocked;
     _Atomic(uint64_t) next_id;
-    _Atomic(uint64_t) stat_completed, stat_injects, stat_wakes;
+    _Atomic(uint64_t) stat_spawned, stat_completed, stat_injects, stat_wakes;
 };
 
 /* ---- worker.c: who runs ---- */

@@ -5,17 +5,22 @@
  * Invariants  live counts the children between kci_scope_enter and kci_scope_leave
  *             a scope's body lives as long as its token; an open scope holds a reference to it
  *             once live is 0 and the joiner was woken, a leaving child does not touch the body
+ *             a result is kept or somebody waits for one, never both
  *             closed is set in the section that sees live == 0, so nobody enters after it
  * Locks       token.lock. Triggering, waking and dropping what is owned happen outside.
  */
 #include "core/assert.h"
 #include "core/mem.h"
 #include "sched/sched.h"
+#include "sched/source.h"
 
 static void scope_destroy(struct kc_cancel *tk)
 {
+    struct kci_scope *s = KCI_OF(tk, struct kci_scope, token);
+
     kci_cancel_fini(tk);
-    kci_free(KCI_OF(tk, struct kci_scope, token));
+    kci_results_free(&s->results);
+    kci_free(s);
 }
 
 struct kci_scope *kci_scope_create(struct kc_rt *rt, struct kc_cancel *parent)
@@ -26,25 +31,42 @@ struct kci_scope *kci_scope_create(struct kc_rt *rt, struct kc_cancel *parent)
         return NULL;
     s->rt = rt;
     kci_list_init(&s->joiners);
+    kci_list_init(&s->askers);
     kci_cancel_init(&s->token, parent, scope_destroy);
     return s;
 }
 
+/* Under the lock. -ENOBUFS: a place for the result is missing. */
+static int admit(struct kci_scope *s, struct kci_member *m)
+{
+    if (s->closed || ka_load(&s->token.triggered, acquire)) // E-CANCEL link
+        return -ECANCELED;
+    if (s->limit && s->live >= s->limit)
+        return -EAGAIN;
+    if (s->keeps && !kci_results_reserve(&s->results))
+        return -ENOBUFS;
+    s->live++;
+    kci_list_push(&s->token.members, &m->node);
+    return 0;
+}
+
 int kci_scope_enter(struct kci_scope *s, struct kci_member *m)
 {
+    struct kci_results_block *b = NULL;
     int rc = 0;
 
-    kci_lock(&s->token.lock);
-    if (s->closed || ka_load(&s->token.triggered, acquire)) // E-CANCEL link
-        rc = -ECANCELED;
-    else if (s->limit && s->live >= s->limit)
-        rc = -EAGAIN;
-    if (!rc) {
-        s->live++;
-        kci_list_push(&s->token.members, &m->node);
+    for (;;) {
+        kci_lock(&s->token.lock);
+        bool first = !s->results.head;
+        if (b)
+            kci_results_add(&s->results, b);
+        rc = admit(s, m);
+        kci_unlock(&s->token.lock);
+        if (rc != -ENOBUFS)
+            return rc;
+        if (!(b = kci_results_block(first)))
+            return -ENOMEM;
     }
-    kci_unlock(&s->token.lock);
-    return rc;
 }
 
 /* Should the others stop because of this result? Under the lock. */
@@ -61,76 +83,177 @@ static bool decides(struct kci_scope *s, const struct kc_co *co, int ret)
     return (s->policy == KC_FAILFAST && failed) || (s->policy == KC_RACE && ret >= 0);
 }
 
+/* Give the result to who asks for it, or keep it. Under the lock. */
+static void report(struct kci_scope *s, const struct kc_co *co, int ret, struct kci_claim *told)
+{
+    struct kci_waiter *wt = kci_queue_claim(&s->askers, told);
+
+    if (!s->keeps)
+        return;
+    if (wt) {
+        *(struct kci_result *)wt->elem = (struct kci_result){ co->id, ret };
+        kci_results_unreserve(&s->results);
+    } else {
+        kci_results_put(&s->results, co->id, ret);
+    }
+}
+
 void kci_scope_leave(struct kci_scope *s, struct kc_co *co, int ret)
 {
-    struct kci_list woken;
+    struct kci_list woken, in_vain;
+    struct kci_claim told;
 
     kci_list_init(&woken);
+    kci_list_init(&in_vain);
     kci_lock(&s->token.lock);
     kci_list_remove(&co->member.node);
     KCI_ASSERT(s->live > 0);
     s->live--;
+    report(s, co, ret, &told);
     bool cancel = decides(s, co, ret);
     if (cancel)
         kc_cancel_ref(&s->token);
     if (s->live <= s->rest)
         kci_queue_claim_all(&s->joiners, &woken);
+    if (s->live == 0)
+        kci_queue_claim_all(&s->askers, &in_vain);
     kci_unlock(&s->token.lock);
     if (cancel) {
         kc_cancel_trigger(&s->token, ret < 0 ? ret : -ECANCELED);
         kc_cancel_unref(&s->token);
     }
+    kci_claim_finish(told, 0);
+    kci_waiters_finish(&in_vain, -ECHILD);
     kci_waiters_finish(&woken, 0);
 }
 
 /* ---- waiting for the children ---- */
 
-static int wait_children(struct kci_scope *s, unsigned rest, kc_deadline_t dl)
+static struct kci_lock *scope_lock(void *obj)
 {
-    struct kci_ticket *tk = kci_self_ticket();
-    struct kci_waiter wt;
-    int rc = 0;
-
-    kci_lock(&s->token.lock);
-    s->rest = rest;
-    while (s->live > rest && !rc) {
-        kci_waiter_init(&wt, tk, kci_self_open(tk), NULL);
-        kci_list_push(&s->joiners, &wt.node);
-        kci_unlock(&s->token.lock);
-        rc = kci_self_park(tk, dl, KCI_WHY_SCOPE, s);
-        kci_lock(&s->token.lock);
-        kci_list_remove(&wt.node);
-    }
-    kci_unlock(&s->token.lock);
-    return rc;
+    return &((struct kci_scope *)obj)->token.lock;
 }
+
+static int disarm(struct kci_clause *c)
+{
+    kci_list_remove(&c->wt.node);
+    return 0;
+}
+
+static void hold(void *obj)
+{
+    kc_cancel_ref(&((struct kci_scope *)obj)->token);
+}
+
+static void let_go(void *obj)
+{
+    kc_cancel_unref(&((struct kci_scope *)obj)->token);
+}
+
+static int rest_try(struct kci_clause *c)
+{
+    return ((struct kci_scope *)c->obj)->live <= *(unsigned *)c->arg ? 0 : -EAGAIN;
+}
+
+static int rest_arm(struct kci_clause *c)
+{
+    struct kci_scope *s = c->obj;
+
+    s->rest = *(unsigned *)c->arg;
+    kci_list_push(&s->joiners, &c->wt.node);
+    return 0;
+}
+
+/* Few enough are left: arg is how many (unsigned *). */
+static const struct kci_source rest_source = {
+    .why = KCI_WHY_SCOPE,
+    .lock = scope_lock,
+    .try = rest_try,
+    .arm = rest_arm,
+    .disarm = disarm,
+    .hold = hold,
+    .release = let_go,
+};
+
+static int next_try(struct kci_clause *c)
+{
+    struct kci_scope *s = c->obj;
+    struct kci_results_block *spent;
+
+    if (kci_results_take(&s->results, c->arg, &spent)) {
+        c->scratch = spent;
+        return 0;
+    }
+    return s->live ? -EAGAIN : -ECHILD;
+}
+
+static int next_arm(struct kci_clause *c)
+{
+    kci_list_push(&((struct kci_scope *)c->obj)->askers, &c->wt.node);
+    return 0;
+}
+
+static void next_cleanup(struct kci_clause *c)
+{
+    kci_free(c->scratch);
+}
+
+/* One more result: arg is where it goes (struct kci_result *). */
+static const struct kci_source next_source = {
+    .why = KCI_WHY_SCOPE,
+    .cleanup = next_cleanup,
+    .lock = scope_lock,
+    .try = next_try,
+    .arm = next_arm,
+    .disarm = disarm,
+    .hold = hold,
+    .release = let_go,
+};
 
 void kci_scope_join(struct kci_scope *s, unsigned rest)
 {
     kc_shield(true);
-    int rc = wait_children(s, rest, KC_FOREVER);
+    int rc = kci_source_wait(&rest_source, s, &rest, KC_FOREVER);
     kc_shield(false);
     KCI_ASSERT(rc == 0);
+}
+
+/* Does s wait for the caller, or for somebody who does? */
+static bool waits_for_caller(const struct kci_scope *s)
+{
+    const struct kc_co *co = kci_co_self();
+
+    for (; co; co = co->home->owner) // an open scope's owner is there
+        if (co->home == s)
+            return true;
+    return false;
 }
 
 int kc_scope_wait(kc_scope_t *handle, kc_deadline_t dl)
 {
     struct kci_scope *s = kci_scope_body(handle);
-    int rc;
+    unsigned none = 0;
 
     if (!s)
         return -EINVAL;
-    if (!kci_self_ticket())
-        return -EPERM;
-    if ((rc = kci_self_enter()))
-        return rc;
-    kci_lock(&s->token.lock);
-    bool none = s->live == 0;
-    kci_unlock(&s->token.lock);
-    if (none)
-        return 0;
-    rc = kci_deadline_check(dl);
-    return rc ? rc : wait_children(s, 0, dl);
+    return waits_for_caller(s) ? -EDEADLK : kci_source_wait(&rest_source, s, &none, dl);
+}
+
+int kc_scope_next(kc_scope_t *handle, uint64_t *id, int *ret, kc_deadline_t dl)
+{
+    struct kci_scope *s = kci_scope_body(handle);
+    struct kci_result r;
+
+    if (!s)
+        return -EINVAL;
+    if (waits_for_caller(s))
+        return -EDEADLK;
+    int rc = s->keeps ? kci_source_wait(&next_source, s, &r, dl) : -ENOTSUP;
+    if (!rc && id)
+        *id = r.id;
+    if (!rc && ret)
+        *ret = r.ret;
+    return rc;
 }
 
 /* ---- open and close ---- */
@@ -159,7 +282,8 @@ int kc_scope_open(kc_scope_t *handle, const kc_scope_opts_t *opts)
     struct kc_co *self = kci_co_self();
 
     opts = opts ? opts : &none;
-    if (!handle || opts->policy < KC_FAILFAST || opts->policy > KC_RACE)
+    if (!handle || opts->policy < KC_FAILFAST || opts->policy > KC_RACE ||
+        opts->flags & ~KC_SCOPE_FORGET)
         return -EINVAL;
     if (!self || self->nopark)
         return -EPERM;
@@ -170,6 +294,7 @@ int kc_scope_open(kc_scope_t *handle, const kc_scope_opts_t *opts)
     s->handle = handle;
     s->policy = opts->policy;
     s->limit = opts->limit;
+    s->keeps = !(opts->flags & KC_SCOPE_FORGET);
     s->name = opts->name;
     observe(s, self);
     if (opts->deadline.ns != 0)

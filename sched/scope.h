@@ -10,6 +10,7 @@
 #include <kcoro/scope.h>
 
 #include "sched/cancel.h"
+#include "sched/results.h"
 
 struct kc_co;
 struct kc_rt;
@@ -30,17 +31,21 @@ struct kci_scope {
     unsigned limit;         /* fixed */
     unsigned live;          /* children that have not ended */
     unsigned rest;          /* joiners are woken once live <= rest */
+    bool keeps;             /* what children returned, for kc_scope_next; fixed */
+    struct kci_results results;
     int first_error;
     bool succeeded;         /* a child returned >= 0 */
     bool closed;            /* the last child has been joined: nobody may enter */
-    struct kci_list joiners; /* waiters for live == 0 */
+    struct kci_list joiners; /* waiters for live <= rest */
+    struct kci_list askers; /* waiters for the next result; then there is none */
     struct kci_owned *owned;
     const char *name;
 };
 
 /* A scope without owner or handle. Freed through its token. */
 struct kci_scope *kci_scope_create(struct kc_rt *rt, struct kc_cancel *parent);
-/* Count a child in, and make it observe the token. 0; -ECANCELED; -EAGAIN over the limit. */
+/* Count a child in, and make it observe the token. 0; -ECANCELED; -EAGAIN over the limit;
+ * -ENOMEM. */
 int kci_scope_enter(struct kci_scope *s, struct kci_member *m);
 /* The child co ended with ret. The scope may be gone on return. */
 void kci_scope_leave(struct kci_scope *s, struct kc_co *co, int ret);

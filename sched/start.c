@@ -215,7 +215,7 @@ int kc_rt_stats(kc_rt_t *rt, struct kc_rt_stats *out)
                                  .stacks = st.carved,
                                  .unguarded = st.unguarded };
     // relaxed, all of them: counters
-    out->spawned = ka_load(&rt->next_id, relaxed);
+    out->spawned = ka_load(&rt->stat_spawned, relaxed);
     out->completed = ka_load(&rt->stat_completed, relaxed); // relaxed: a counter
     out->injects = ka_load(&rt->stat_injects, relaxed);     // relaxed: a counter
     out->wakes = ka_load(&rt->stat_wakes, relaxed);         // relaxed: a counter

@@ -16,6 +16,7 @@
 KCI_BEGIN
 
 struct kc_attr;
+struct kc_chan;
 struct kc_co;
 
 typedef struct kc_cancel kc_cancel_t;
@@ -35,13 +36,18 @@ typedef struct {
  * KC_RACE: the first success cancels the rest. */
 enum { KC_FAILFAST = 0, KC_SUPERVISE = 1, KC_RACE = 2 };
 
+/* KC_SCOPE_FORGET: do not keep results for kc_scope_next, 16 bytes for each ended child until
+ * taken; for scopes that live long and start many. */
+#define KC_SCOPE_FORGET 0x1u
+
 /* Zero means the default everywhere. */
 typedef struct {
     int policy;             /* KC_FAILFAST, KC_SUPERVISE, KC_RACE */
     kc_deadline_t deadline; /* {0}: none; else cancelled then, with reason -ETIME */
     unsigned limit;         /* most children alive at once; 0: no limit */
     const char *name;       /* borrowed until close */
-    uintptr_t reserved[4];
+    unsigned flags;         /* KC_SCOPE_* */
+    uintptr_t reserved[3];
 } kc_scope_opts_t;
 
 /*
@@ -59,8 +65,26 @@ KC_EXPORT KC_MUST_CHECK int kc_scope_open(kc_scope_t *s, const kc_scope_opts_t *
 KC_EXPORT int kc_scope_spawn(kc_scope_t *s, struct kc_co **out, kc_fn fn, const void *args,
                              size_t n, const struct kc_attr *attr);
 
-/* kc_scope_wait — Returns 0 once no child is alive; -EAGAIN -ETIME -ECANCELED. Parks. */
+/*
+ * kc_scope_wait — wait until no child is alive. Children may still be started afterwards.
+ *
+ * Returns  0; -EAGAIN -ETIME -ECANCELED; -EINVAL not open; -EPERM; -EDEADLK the caller is a
+ *          child of s, or below one: s waits for it
+ * Runs on  coroutine, plain thread, while s is open
+ * Cancel   yes
+ */
 KC_EXPORT KC_MUST_CHECK int kc_scope_wait(kc_scope_t *s, kc_deadline_t dl);
+
+/*
+ * kc_scope_next — the result of one more child that has ended: each once, in the order in which
+ * they ended. `id` (kc_co_id) and `ret` may be NULL.
+ *
+ * Returns  0; -ECHILD none is alive and all results were taken; -ENOTSUP with KC_SCOPE_FORGET;
+ *          else as kc_scope_wait
+ * Runs on, Cancel  as kc_scope_wait
+ */
+KC_EXPORT KC_MUST_CHECK int kc_scope_next(kc_scope_t *s, uint64_t *id, int *ret,
+                                          kc_deadline_t dl);
 
 /* kc_scope_cancel — trigger the scope's token. Returns 0; -EALREADY; any thread while s is
  * open. */
@@ -86,6 +110,16 @@ KC_EXPORT kc_cancel_t *kc_scope_token(kc_scope_t *s);
 KC_EXPORT int kc_scope_own(kc_scope_t *s, void *obj, void (*drop)(void *));
 /* kc_scope_disown — forget obj without dropping it. Returns 0; -ENOENT. */
 KC_EXPORT int kc_scope_disown(kc_scope_t *s, void *obj);
+
+/*
+ * kc_scope_produce — start fn(channel, arg) in s with a channel that s owns; it is closed when
+ * fn ends, with fn's code as reason if that is negative.
+ *
+ * Returns  the channel (borrowed until s closes); NULL after cancelling s with the reason
+ * Runs on  as kc_scope_spawn
+ */
+KC_EXPORT struct kc_chan *kc_scope_produce(kc_scope_t *s, size_t elem_size, long cap,
+                                           int (*fn)(struct kc_chan *, void *), void *arg);
 
 /* kc_cancel_create — a token; a child of `parent` unless NULL; born cancelled if the parent is.
  * Returns  0; -ENOMEM */

@@ -115,6 +115,77 @@ START_TEST(a_scopes_token_takes_an_earlier_deadline)
 }
 END_TEST
 
+static void open_scope(kc_scope_t *s, kc_scope_opts_t opts)
+{
+    ck_assert_int_eq(kc_scope_open(s, &opts), 0);
+}
+
+/* ---- scopes ---- */
+
+static int ends_at_deadline(void *arg)
+{
+    int64_t before = kc_now();
+    kc_scope_t s;
+
+    (void)arg;
+    open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_MS(50)) });
+    kc_co_t *child = kt_spawn(kt_wait_for_ever, NULL);
+    ck_assert_int_eq(kc_sleep(KC_S(3600)), -ECANCELED);
+    ck_assert_int_eq(kc_now() - before, KC_MS(50));
+    ck_assert_int_eq(kc_cancel_why(kc_scope_token(&s)), -ETIME);
+    ck_assert_int_eq(kc_scope_close(&s), -ETIME);
+    ck_assert_int_eq(kt_join(child), -ECANCELED);
+    return 0;
+}
+
+START_TEST(k8_a_deadline_cancels_with_reason_etime)
+{
+    ck_assert_int_eq(kt_run_virtual(ends_at_deadline, NULL), 0);
+}
+END_TEST
+
+static int ends_before_deadline(void *arg)
+{
+    int64_t before = kc_now();
+    kc_scope_t s;
+
+    (void)arg;
+    open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_MS(50)) });
+    ck_assert_int_eq(kc_sleep(KC_MS(49)), 0);
+    ck_assert_int_eq(kc_scope_close(&s), 0);
+    ck_assert_int_eq(kc_sleep(KC_MS(49)), 0);
+    ck_assert_int_eq(kc_now() - before, KC_MS(98));
+    return 0;
+}
+
+START_TEST(k8_a_scope_closed_in_time_forgets_its_deadline)
+{
+    ck_assert_int_eq(kt_run_virtual(ends_before_deadline, NULL), 0);
+}
+END_TEST
+
+static int real_deadlines(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        kc_scope_t s;
+        open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_US(i * 5)) });
+        kc_spawn(NULL, kt_wait_for_ever, NULL, NULL); // too late already, or not
+        ck_assert_int_eq(kc_sleep_until(KC_FOREVER), -ECANCELED);
+        ck_assert_int_eq(kc_scope_close(&s), -ETIME);
+        open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_US(i)) });
+        int rc = kc_scope_close(&s); // about when it passes
+        ck_assert(rc == 0 || rc == -ETIME);
+    }
+    return 0;
+}
+
+START_TEST(k8_deadlines_on_the_real_clock_end_scopes_too)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), real_deadlines, NULL), 0);
+}
+END_TEST
+
 /* ---- moments that have passed, and places without a clock ---- */
 
 static int in_the_past(void *arg)
@@ -220,4 +291,7 @@ SUITE("sched/deadline", CASE(t7_of_several_deadlines_of_a_token_the_earliest_cou
       CASE_WORKERS(t7_a_deadline_that_has_passed_triggers_at_once),
       CASE(a_plain_thread_has_no_clock_to_wait_for_a_deadline),
       CASE(a_deadline_ends_with_its_runtime_and_the_token_goes_on),
+      CASE(k8_a_deadline_cancels_with_reason_etime),
+      CASE(k8_a_scope_closed_in_time_forgets_its_deadline),
+      CASE_WORKERS(k8_deadlines_on_the_real_clock_end_scopes_too),
       CASE_WORKERS(a_token_may_go_while_its_deadline_passes))

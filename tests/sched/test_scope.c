@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/sched/test_scope.c — scopes: joining, policies, limits, deadlines, reasons, nesting. */
+/* tests/sched/test_scope.c — scopes: joining, policies, limits, reasons, nesting. Deadlines:
+ * test_deadline.c, results one by one: test_scope_next.c. */
 #include "core/mem.h"
 #include "tests/sched/kit.h"
 
@@ -43,7 +44,7 @@ static int close_joins(void *arg)
     return 0;
 }
 
-START_TEST(waiting_and_closing_wait_for_every_child)
+START_TEST(k1_waiting_and_closing_wait_for_every_child)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), close_joins, NULL), 0);
 }
@@ -98,7 +99,7 @@ static int share_a_scope(void *arg)
     return 0;
 }
 
-START_TEST(any_coroutine_may_spawn_into_an_open_scope)
+START_TEST(k9_any_coroutine_may_spawn_into_an_open_scope)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), share_a_scope, NULL), 0);
 }
@@ -123,7 +124,7 @@ static int fail_fast(void *arg)
     return 0;
 }
 
-START_TEST(fail_fast_cancels_the_others_and_closes_with_the_first_error)
+START_TEST(k2_fail_fast_cancels_the_others_and_closes_with_the_first_error)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), fail_fast, NULL), 0);
 }
@@ -149,7 +150,7 @@ static int first_error_counts(void *arg)
     return 0;
 }
 
-START_TEST(an_error_that_follows_from_the_first_does_not_replace_it)
+START_TEST(k2_an_error_that_follows_from_the_first_does_not_replace_it)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), first_error_counts, NULL), 0);
 }
@@ -171,7 +172,7 @@ static int supervise(void *arg)
     return 0;
 }
 
-START_TEST(supervise_lets_the_others_go_on_and_remembers_the_first_error)
+START_TEST(k3_supervise_lets_the_others_go_on_and_remembers_the_first_error)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), supervise, NULL), 0);
 }
@@ -206,13 +207,13 @@ static int race_lost(void *arg)
     return 0;
 }
 
-START_TEST(a_race_ends_with_its_first_success)
+START_TEST(k4_a_race_ends_with_its_first_success)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), race_won, NULL), 0);
 }
 END_TEST
 
-START_TEST(a_race_that_nobody_wins_closes_with_the_first_error)
+START_TEST(k4_a_race_that_nobody_wins_closes_with_the_first_error)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), race_lost, NULL), 0);
 }
@@ -236,7 +237,7 @@ static int limit(void *arg)
     return kc_scope_close(&s);
 }
 
-START_TEST(a_full_scope_takes_no_more_until_a_child_ends)
+START_TEST(k6_a_full_scope_takes_no_more_until_a_child_ends)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), limit, NULL), 0);
 }
@@ -273,88 +274,6 @@ START_TEST(what_is_not_open_is_invalid)
 }
 END_TEST
 
-/* ---- deadlines, in virtual time ---- */
-
-static int ends_at_deadline(void *arg)
-{
-    int64_t before = kc_now();
-    kc_scope_t s;
-
-    (void)arg;
-    open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_MS(50)) });
-    kc_co_t *child = kt_spawn(kt_wait_for_ever, NULL);
-    ck_assert_int_eq(kc_sleep(KC_S(3600)), -ECANCELED);
-    ck_assert_int_eq(kc_now() - before, KC_MS(50));
-    ck_assert_int_eq(kc_cancel_why(kc_scope_token(&s)), -ETIME);
-    ck_assert_int_eq(kc_scope_close(&s), -ETIME);
-    ck_assert_int_eq(kt_join(child), -ECANCELED);
-    return 0;
-}
-
-START_TEST(a_deadline_cancels_with_reason_etime)
-{
-    ck_assert_int_eq(kt_run_virtual(ends_at_deadline, NULL), 0);
-}
-END_TEST
-
-static int ends_before_deadline(void *arg)
-{
-    int64_t before = kc_now();
-    kc_scope_t s;
-
-    (void)arg;
-    open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_MS(50)) });
-    ck_assert_int_eq(kc_sleep(KC_MS(49)), 0);
-    ck_assert_int_eq(kc_scope_close(&s), 0);
-    ck_assert_int_eq(kc_sleep(KC_MS(49)), 0);
-    ck_assert_int_eq(kc_now() - before, KC_MS(98));
-    return 0;
-}
-
-START_TEST(a_scope_closed_in_time_forgets_its_deadline)
-{
-    ck_assert_int_eq(kt_run_virtual(ends_before_deadline, NULL), 0);
-}
-END_TEST
-
-static int deadline_in_the_past(void *arg)
-{
-    kc_scope_t s;
-
-    (void)arg;
-    open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(-1) });
-    ck_assert_int_eq(kc_sleep_until(KC_FOREVER), -ECANCELED);
-    return kc_scope_close(&s) == -ETIME ? 0 : -EIO;
-}
-
-START_TEST(a_deadline_in_the_past_ends_the_first_wait)
-{
-    ck_assert_int_eq(kt_run(kt_workers(_i), deadline_in_the_past, NULL), 0);
-}
-END_TEST
-
-static int real_deadlines(void *arg)
-{
-    (void)arg;
-    for (int i = 0; i < 100; i++) {
-        kc_scope_t s;
-        open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_US(i * 5)) });
-        kc_spawn(NULL, kt_wait_for_ever, NULL, NULL); // too late already, or not
-        ck_assert_int_eq(kc_sleep_until(KC_FOREVER), -ECANCELED);
-        ck_assert_int_eq(kc_scope_close(&s), -ETIME);
-        open_scope(&s, (kc_scope_opts_t){ .deadline = kc_in(KC_US(i)) });
-        int rc = kc_scope_close(&s); // about when it passes
-        ck_assert(rc == 0 || rc == -ETIME);
-    }
-    return 0;
-}
-
-START_TEST(deadlines_on_the_real_clock_end_scopes_too)
-{
-    ck_assert_int_eq(kt_run(kt_workers(_i), real_deadlines, NULL), 0);
-}
-END_TEST
-
 /* ---- reasons ---- */
 
 static int reasons(void *arg)
@@ -378,7 +297,7 @@ static int reasons(void *arg)
     return 0;
 }
 
-START_TEST(closing_says_why_the_scope_was_cancelled)
+START_TEST(t13_closing_says_why_the_scope_was_cancelled)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), reasons, NULL), 0);
 }
@@ -401,7 +320,7 @@ static int inner_reasons(void *arg)
     return 0;
 }
 
-START_TEST(a_scope_whose_outer_one_was_cancelled_says_ecanceled)
+START_TEST(t13_a_scope_whose_outer_one_was_cancelled_says_ecanceled)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), inner_reasons, NULL), 0);
 }
@@ -471,7 +390,7 @@ static int cancel_before_they_run(void *arg)
     return 0;
 }
 
-START_TEST(a_child_cancelled_before_it_ran_runs_to_its_first_checkpoint)
+START_TEST(t1_a_child_cancelled_before_it_ran_runs_to_its_first_checkpoint)
 {
     ck_assert_int_eq(kt_run(1, cancel_before_they_run, NULL), 0);
 }
@@ -505,7 +424,7 @@ static int close_waits_for_shields(void *arg)
     return 0;
 }
 
-START_TEST(closing_waits_for_children_that_shield_themselves)
+START_TEST(k1_closing_waits_for_children_that_shield_themselves)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), close_waits_for_shields, NULL), 0);
 }
@@ -531,7 +450,7 @@ static int nest_in_one(void *arg)
     return 0;
 }
 
-START_TEST(scopes_nest_a_thousand_deep_in_one_coroutine)
+START_TEST(k9_scopes_nest_a_thousand_deep_in_one_coroutine)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), nest_in_one, NULL), 0);
 }
@@ -566,29 +485,26 @@ static int nest_in_many(void *arg)
     return 0;
 }
 
-START_TEST(scopes_nest_a_thousand_deep_over_coroutines)
+START_TEST(k9_scopes_nest_a_thousand_deep_over_coroutines)
 {
     ck_assert_int_eq(kt_run(kt_workers(_i), nest_in_many, NULL), 0);
 }
 END_TEST
 
-SUITE("sched/scope", CASE_WORKERS(waiting_and_closing_wait_for_every_child),
+SUITE("sched/scope", CASE_WORKERS(k1_waiting_and_closing_wait_for_every_child),
       CASE(opening_makes_a_scope_current_and_closing_the_outer_one_again),
-      CASE_WORKERS(any_coroutine_may_spawn_into_an_open_scope),
-      CASE_WORKERS(fail_fast_cancels_the_others_and_closes_with_the_first_error),
-      CASE_WORKERS(an_error_that_follows_from_the_first_does_not_replace_it),
-      CASE_WORKERS(supervise_lets_the_others_go_on_and_remembers_the_first_error),
-      CASE_WORKERS(a_race_ends_with_its_first_success),
-      CASE_WORKERS(a_race_that_nobody_wins_closes_with_the_first_error),
-      CASE_WORKERS(a_full_scope_takes_no_more_until_a_child_ends),
-      CASE(what_is_not_open_is_invalid), CASE(a_deadline_cancels_with_reason_etime),
-      CASE(a_scope_closed_in_time_forgets_its_deadline),
-      CASE_WORKERS(a_deadline_in_the_past_ends_the_first_wait),
-      CASE_WORKERS(deadlines_on_the_real_clock_end_scopes_too),
-      CASE_WORKERS(closing_says_why_the_scope_was_cancelled),
-      CASE_WORKERS(a_scope_whose_outer_one_was_cancelled_says_ecanceled),
+      CASE_WORKERS(k9_any_coroutine_may_spawn_into_an_open_scope),
+      CASE_WORKERS(k2_fail_fast_cancels_the_others_and_closes_with_the_first_error),
+      CASE_WORKERS(k2_an_error_that_follows_from_the_first_does_not_replace_it),
+      CASE_WORKERS(k3_supervise_lets_the_others_go_on_and_remembers_the_first_error),
+      CASE_WORKERS(k4_a_race_ends_with_its_first_success),
+      CASE_WORKERS(k4_a_race_that_nobody_wins_closes_with_the_first_error),
+      CASE_WORKERS(k6_a_full_scope_takes_no_more_until_a_child_ends),
+      CASE(what_is_not_open_is_invalid),
+      CASE_WORKERS(t13_closing_says_why_the_scope_was_cancelled),
+      CASE_WORKERS(t13_a_scope_whose_outer_one_was_cancelled_says_ecanceled),
       CASE_WORKERS(a_cancelled_call_and_the_closing_of_its_scope_agree),
-      CASE(a_child_cancelled_before_it_ran_runs_to_its_first_checkpoint),
-      CASE_WORKERS(closing_waits_for_children_that_shield_themselves),
-      CASE_WORKERS(scopes_nest_a_thousand_deep_in_one_coroutine),
-      CASE_WORKERS(scopes_nest_a_thousand_deep_over_coroutines))
+      CASE(t1_a_child_cancelled_before_it_ran_runs_to_its_first_checkpoint),
+      CASE_WORKERS(k1_closing_waits_for_children_that_shield_themselves),
+      CASE_WORKERS(k9_scopes_nest_a_thousand_deep_in_one_coroutine),
+      CASE_WORKERS(k9_scopes_nest_a_thousand_deep_over_coroutines))
