@@ -75,8 +75,8 @@ int kci_clause_wait_locked(struct kci_clause *c, kc_deadline_t dl);
 
 /*
  * One clause, from entry checks to result: what every blocking call that is not a select does.
- * Returns try's code or settle's, or -EAGAIN -ETIME -ECANCELED -EPERM, or arm's. _entered: for a
- * caller that has been through kci_self_enter.
+ * Returns try's code or settle's, or -EAGAIN -ETIME -ECANCELED -EPERM, or arm's.
+ * kci_source_wait_entered is for a caller that has been through kci_self_enter.
  *
  * Inlined, so that with a source that the compiler knows its members are direct calls, or no
  * calls at all: this halves what a channel operation costs.
