@@ -14,7 +14,7 @@
  * KC_STRESS_SECONDS says for how long (0.5, half of it with 2 workers, half with 4);
  * KC_TEST_SEED repeats the choices, though not the threads' timing. For a soak:
  *
- *     KC_STRESS_SECONDS=600 CK_DEFAULT_TIMEOUT=0 stress_mix
+ *     ./dev soak 600
  */
 #include <pthread.h>
 #include <stdlib.h>
