@@ -3,8 +3,8 @@
 #include "bench/harness.h"
 
 extern const struct group bench_switch, bench_yield, bench_spawn, bench_pingpong, bench_stream,
-    bench_select, bench_mutex, bench_programs, bench_memory, bench_timers, bench_wake,
-    bench_ipc;
+    bench_select, bench_mutex, bench_programs, bench_memory, bench_leave, bench_timers,
+    bench_wake, bench_ipc;
 
 /* Proves that a wrong answer is noticed. */
 static int lie(struct trial *t)
@@ -20,6 +20,6 @@ static const struct group no_more = { NULL, 0 };
 
 const struct group *const bench_groups[] = {
     &bench_switch, &bench_yield,    &bench_spawn,  &bench_pingpong, &bench_stream,
-    &bench_select, &bench_mutex,    &bench_programs, &bench_memory, &bench_timers,
-    &bench_wake,   &bench_ipc,      &bench_self,     &no_more,
+    &bench_select, &bench_mutex,    &bench_programs, &bench_memory, &bench_leave,
+    &bench_timers, &bench_wake,     &bench_ipc,      &bench_self,   &no_more,
 };
