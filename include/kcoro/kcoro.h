@@ -15,6 +15,7 @@
 #include <kcoro/sync.h>
 #include <kcoro/time.h>
 #include <kcoro/transport.h>
+#include <kcoro/typed.h>
 #include <kcoro/zref.h>
 
 #endif

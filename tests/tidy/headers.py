@@ -4,7 +4,8 @@
 
 Public headers as C11 and as C++17, internal ones as C11, with gcc and with clang. The folders
 of other processors are left to the tests that cross-compile them. A planted header that leans
-on another one must fail, else this test would prove nothing.
+on another one must fail, else this test would prove nothing. use.cpp is compiled as well: the
+macros that C++ programs may write.
 """
 import platform
 import subprocess
@@ -34,6 +35,8 @@ def compile_alone(compiler, language, include, root):
 
 
 def jobs():
+    for compiler in ("g++", "clang++"):
+        yield compiler, CXX17, '"tests/tidy/use.cpp"', ROOT
     for path in files(ROOT / "include", "*.h"):
         include = f"<{path.relative_to(ROOT / 'include')}>"
         for compiler, language in COMPILERS:
