@@ -9,6 +9,7 @@
 #include <kcoro/io.h>
 #include <kcoro/ipc.h>
 #include <kcoro/metrics.h>
+#include <kcoro/raw.h>
 #include <kcoro/runtime.h>
 #include <kcoro/scope.h>
 #include <kcoro/select.h>
