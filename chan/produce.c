@@ -2,8 +2,8 @@
 /*
  * chan/produce.c — kc_scope_produce: a coroutine and the channel that it fills, as one.
  *
- * The channel is the scope's, which drops it after its children: the producer needs no
- * reference of its own.
+ * The channel is the scope's, which drops it after its children. The producer has a reference
+ * too: the scope may have disowned it by then.
  */
 #include <kcoro/chan.h>
 #include <kcoro/co.h>
@@ -21,6 +21,7 @@ static int produce(void *copy)
     int rc = p->fn(p->ch, p->arg);
 
     (void)kc_chan_close_why(p->ch, rc < 0 ? rc : 0); // fn may have closed it
+    kc_chan_unref(p->ch);
     return rc;
 }
 
@@ -38,7 +39,11 @@ static int start(kc_scope_t *s, const struct producer *p)
         kc_chan_unref(p->ch);
         return rc;
     }
-    return kc_scope_spawn(s, NULL, produce, p, sizeof *p, NULL);
+    kc_chan_ref(p->ch);
+    rc = kc_scope_spawn(s, NULL, produce, p, sizeof *p, NULL);
+    if (rc)
+        kc_chan_unref(p->ch);
+    return rc;
 }
 
 kc_chan_t *kc_scope_produce(kc_scope_t *s, size_t elem_size, long cap,
