@@ -121,16 +121,14 @@ enum kci_timer_state kci_timer_disarm(struct kci_timers *ts, struct kci_timer *t
     return was;
 }
 
-void kci_timer_reset(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
+bool kci_timer_again(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)
 {
     kci_lock(&ts->lock);
-    if (settle(ts, t)) {
-        t->again = when_ns ? when_ns : 1; // once the callback is over, not beside it
-    } else {
-        take_out(ts, t);
-        put_in(ts, t, when_ns);
-    }
+    bool inside = state_of(t) == KCI_TIMER_RUNNING && kci_call_is_mine(&t->call);
+    if (inside)
+        t->again = when_ns;
     kci_unlock(&ts->lock);
+    return inside;
 }
 
 bool kci_timer_pull(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns)

@@ -24,7 +24,7 @@ struct kci_timer {
     int index;                 /* reported by the ticket; -1 for an operation's own deadline */
     int rc;
     int64_t (*fn)(struct kci_timer *t); /* callback kind: when to run again, 0: no more */
-    int64_t again;             /* timers' lock: said by a reset from inside the callback */
+    int64_t again;             /* timers' lock: kci_timer_again, 0: not said */
     struct kci_call call;      /* timers' lock: the callback, while running */
 };
 
@@ -47,8 +47,9 @@ void kci_timer_arm(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns);
 /* Idle afterwards; waits for a running callback, from inside it leaves it. Returns how it was
  * found: idle is 0, running only from inside. */
 enum kci_timer_state kci_timer_disarm(struct kci_timers *ts, struct kci_timer *t);
-/* Disarm and arm, with nobody in between. */
-void kci_timer_reset(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns);
+/* From inside its callback: once that is over, arm it again, whatever it returns. False: the
+ * caller is not inside. */
+bool kci_timer_again(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns);
 /* Disarm, if it is armed for later than when_ns; waits for nothing. Returns whether it is idle
  * now. */
 bool kci_timer_pull(struct kci_timers *ts, struct kci_timer *t, int64_t when_ns);
