@@ -6,6 +6,9 @@
  *
  * Locks   ch->lock. Waiters are claimed under it and finished after it; hooks run outside it.
  * Edges   E-REF   the last reference sees all that earlier holders did
+ * Life    until nobody has a reference and nobody waits. Waiters are counted under the lock,
+ *         which they hold anyway; a reference for each would cost two more locked instructions.
+ *         Who was won does not come back to the channel, so the winner's partner counts it out.
  */
 #include "chan/chan.h"
 
@@ -130,13 +133,22 @@ kc_chan_t *kc_chan_owned(size_t elem_size, long cap)
 
 /* ---- close ---- */
 
+void kci_chan_claim_all(kc_chan_t *ch, struct kci_list *queue, struct kci_list *won)
+{
+    struct kci_claim c;
+    struct kci_waiter *wt;
+
+    while ((wt = kci_chan_claim(ch, queue, &c)))
+        kci_list_push(won, &wt->node);
+}
+
 bool kci_chan_close_locked(kc_chan_t *ch, int why, struct kci_list *woken)
 {
     if (kci_chan_is_closed(ch))
         return false;
     ka_store(&ch->why, why ? why : 1, release); // E-CLOSE out
-    kci_queue_claim_all(&ch->senders, woken);
-    kci_queue_claim_all(&ch->receivers, woken);
+    kci_chan_claim_all(ch, &ch->senders, woken);
+    kci_chan_claim_all(ch, &ch->receivers, woken);
     kci_queue_claim_all(&ch->watchers, woken);
     if (ch->fl->closed)
         ch->fl->closed(ch);
@@ -256,10 +268,27 @@ static void destroy(kc_chan_t *ch)
     kci_free(ch);
 }
 
+/* Nobody can come any more; those who wait leave one by one, and the last one destroys. */
+static void abandon(kc_chan_t *ch)
+{
+    kci_lock(&ch->lock);
+    bool awaited = ch->parked;
+    ch->orphan = true;
+    kci_unlock(&ch->lock);
+    if (!awaited)
+        destroy(ch);
+}
+
 void kc_chan_unref(kc_chan_t *ch)
 {
     if (ch && ka_sub(&ch->refs, 1, acq_rel) == 1) // E-REF
-        destroy(ch);
+        abandon(ch);
+}
+
+void kci_chan_release(struct kci_clause *c)
+{
+    if (KCI_UNLIKELY(c->last))
+        destroy(c->obj);
 }
 
 void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason)

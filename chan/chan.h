@@ -38,6 +38,8 @@ struct kc_chan {
     bool cancelled;       /* lock */
     int producers;        /* lock */
     struct kci_list senders, receivers; /* lock: kci_waiter */
+    unsigned parked; /* lock: waiters that were neither won nor withdrawn */
+    bool orphan;     /* lock: the last reference went while there were any */
     struct kci_list watchers; /* lock: kci_waiter; for the close alone */
     struct kci_list returned; /* lock: kci_returned, taken before anything stored */
     size_t nreturned;     /* lock */
@@ -77,6 +79,18 @@ void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
 /* Locked: the one place that closes. Who waited is moved to `woken`, for
  * kci_waiters_finish(woken, -EPIPE) after unlocking. False: it was closed already. */
 bool kci_chan_close_locked(kc_chan_t *ch, int why, struct kci_list *woken);
+/* Locked. The first of ch->senders or ch->receivers that can be won; NULL: none. */
+static inline struct kci_waiter *kci_chan_claim(kc_chan_t *ch, struct kci_list *queue,
+                                                struct kci_claim *out)
+{
+    struct kci_waiter *wt = kci_queue_claim(queue, out);
+    ch->parked -= wt != NULL;
+    return wt;
+}
+/* Locked. All of them, moved to `won`. */
+void kci_chan_claim_all(kc_chan_t *ch, struct kci_list *queue, struct kci_list *won);
+/* A source's release, where disarm was kci_send_source's or kci_recv_source's. */
+void kci_chan_release(struct kci_clause *c);
 /* Report an element of ch that nobody will get. Unlocked. */
 void kci_chan_undelivered(kc_chan_t *ch, void *elem, unsigned reason);
 

@@ -82,7 +82,7 @@ static KCI_ALWAYS_INLINE int send_now(kc_chan_t *ch, struct kci_clause *c)
     if (kci_chan_is_closed(ch))
         return -EPIPE;
     if (!kci_list_empty(&ch->receivers) && ch->fl->direct &&
-        (to = kci_queue_claim(&ch->receivers, &c->woken))) {
+        (to = kci_chan_claim(ch, &ch->receivers, &c->woken))) {
         pass(ch, to->elem, c->arg);
         return 0;
     }
@@ -110,11 +110,14 @@ static int arm_on(struct kci_clause *c, struct kci_list *queue, bool is_send)
     c->wt.is_send = is_send;
     kci_list_push(queue, &c->wt.node);
     int rc = ch->fl->start ? ch->fl->start(ch, &c->wt) : 0;
-    if (rc)
+    if (rc) {
         kci_list_remove(&c->wt.node);
-    else if (KCI_UNLIKELY(ch->watched))
+        return rc;
+    }
+    ch->parked++;
+    if (KCI_UNLIKELY(ch->watched))
         kci_chan_awaited(ch, is_send);
-    return rc;
+    return 0;
 }
 
 static int send_arm(struct kci_clause *c)
@@ -127,9 +130,11 @@ static int chan_disarm(struct kci_clause *c)
     kc_chan_t *ch = c->obj;
     int rc = ch->fl->withdraw ? ch->fl->withdraw(ch, &c->wt) : 0;
 
-    if (!rc) // the hint may stay too hopeful: whoever tries sets it right
-        kci_list_remove(&c->wt.node);
-    return rc;
+    if (rc)
+        return rc;
+    kci_list_remove(&c->wt.node); // the hint may stay hopeful: whoever tries sets it right
+    c->last = --ch->parked == 0 && ch->orphan;
+    return 0;
 }
 
 static int send_settle(struct kci_clause *c, int rc)
@@ -170,7 +175,7 @@ static struct kci_waiter *admit_one(kc_chan_t *ch, struct kci_claim *claim)
 
     claim->tk = NULL;
     if (!kci_list_empty(&ch->senders) && ch->fl->room(ch))
-        from = kci_queue_claim(&ch->senders, claim);
+        from = kci_chan_claim(ch, &ch->senders, claim);
     if (from) {
         int rc = ch->fl->offer(ch, from->elem, NULL);
         KCI_ASSERT(rc == 0);
@@ -198,7 +203,8 @@ static KCI_ALWAYS_INLINE int recv_now(kc_chan_t *ch, struct kci_clause *c)
             admit_one(ch, &c->woken);
         return 0;
     }
-    if (rc == -EAGAIN && ch->fl->direct && (from = kci_queue_claim(&ch->senders, &c->woken))) {
+    if (rc == -EAGAIN && ch->fl->direct &&
+        (from = kci_chan_claim(ch, &ch->senders, &c->woken))) {
         pass(ch, c->arg, from->elem);
         return 0;
     }
@@ -238,16 +244,6 @@ static struct kci_lock *chan_lock(void *obj)
     return &((kc_chan_t *)obj)->lock;
 }
 
-static void chan_hold(void *obj)
-{
-    kc_chan_ref(obj);
-}
-
-static void chan_release(void *obj)
-{
-    kc_chan_unref(obj);
-}
-
 const struct kci_source kci_send_source = {
     .why = KCI_WHY_CHAN_SEND,
     .prepare = send_prepare,
@@ -257,8 +253,7 @@ const struct kci_source kci_send_source = {
     .arm = send_arm,
     .disarm = chan_disarm,
     .settle = send_settle,
-    .hold = chan_hold,
-    .release = chan_release,
+    .release = kci_chan_release,
 };
 
 const struct kci_source kci_send_desc_source = {
@@ -270,8 +265,7 @@ const struct kci_source kci_send_desc_source = {
     .arm = send_arm,
     .disarm = chan_disarm,
     .settle = send_desc_settle,
-    .hold = chan_hold,
-    .release = chan_release,
+    .release = kci_chan_release,
 };
 
 const struct kci_source kci_recv_source = {
@@ -282,8 +276,7 @@ const struct kci_source kci_recv_source = {
     .try = recv_try,
     .arm = recv_arm,
     .disarm = chan_disarm,
-    .hold = chan_hold,
-    .release = chan_release,
+    .release = kci_chan_release,
 };
 
 int kc_chan_send(kc_chan_t *ch, const void *elem, kc_deadline_t dl)
@@ -321,7 +314,8 @@ void kci_chan_serve_receivers(kc_chan_t *ch, struct kci_list *won)
     struct kci_waiter *wt;
     struct kci_returned *r;
 
-    while (ch->fl->len(ch) + ch->nreturned && (wt = kci_queue_claim(&ch->receivers, &claim))) {
+    while (ch->fl->len(ch) + ch->nreturned &&
+           (wt = kci_chan_claim(ch, &ch->receivers, &claim))) {
         if (take_returned(ch, wt->elem, &r)) {
             kci_free(r);
         } else {

@@ -133,21 +133,11 @@ static struct kci_lock *many_lock(void *obj)
     return &((kc_chan_t *)obj)->lock;
 }
 
-static void many_hold(void *obj)
-{
-    kc_chan_ref(obj);
-}
-
-static void many_release(void *obj)
-{
-    kc_chan_unref(obj);
-}
-
 #define MANY(reason)                                                                           \
     {                                                                                          \
         .why = (reason), .prepare = many_prepare, .cleanup = many_cleanup, .lock = many_lock,  \
         .try = many_try, .arm = many_arm, .disarm = many_disarm, .settle = many_settle,        \
-        .hold = many_hold, .release = many_release,                                            \
+        .release = kci_chan_release,                                            \
     }
 
 static const struct kci_source send_many_source = MANY(KCI_WHY_CHAN_SEND);
@@ -162,6 +152,22 @@ static int check(const kc_chan_t *ch, size_t n)
     return n > PTRDIFF_MAX / (ch->elem_size ? ch->elem_size : 1) ? -EOVERFLOW : 0;
 }
 
+/* A send goes on until dl, a receive waits for the first element only. */
+static ssize_t run(kc_chan_t *ch, struct batch *b, const struct kci_source *src,
+                   kc_deadline_t dl)
+{
+    int rc;
+
+    kc_chan_ref(ch); // between the runs nobody else need have one
+    do {
+        rc = kci_source_wait(src, ch, b, dl);
+        if (b->one == &kci_recv_source)
+            dl = KC_TRY;
+    } while (!rc && b->left);
+    kc_chan_unref(ch);
+    return b->done ? (ssize_t)b->done : rc;
+}
+
 ssize_t kc_chan_send_many(kc_chan_t *ch, const void *elems, size_t n, kc_deadline_t dl)
 {
     struct batch b = { .one = &kci_send_source, .elem = (void *)(uintptr_t)elems, .left = n };
@@ -169,9 +175,7 @@ ssize_t kc_chan_send_many(kc_chan_t *ch, const void *elems, size_t n, kc_deadlin
 
     if (!rc && !elems && ch->elem_size)
         rc = -EINVAL;
-    while (!rc && b.left)
-        rc = kci_source_wait(&send_many_source, ch, &b, dl);
-    return b.done ? (ssize_t)b.done : rc;
+    return rc ? rc : run(ch, &b, &send_many_source, dl);
 }
 
 ssize_t kc_chan_recv_many(kc_chan_t *ch, void *elems, size_t n, kc_deadline_t dl)
@@ -179,9 +183,5 @@ ssize_t kc_chan_recv_many(kc_chan_t *ch, void *elems, size_t n, kc_deadline_t dl
     struct batch b = { .one = &kci_recv_source, .elem = elems, .left = n };
     int rc = check(ch, n);
 
-    if (!rc)
-        rc = kci_source_wait(&recv_many_source, ch, &b, dl);
-    while (!rc && b.left)
-        rc = kci_source_wait(&recv_many_source, ch, &b, KC_TRY);
-    return b.done ? (ssize_t)b.done : rc;
+    return rc ? rc : run(ch, &b, &recv_many_source, dl);
 }

@@ -343,9 +343,9 @@ static void fd_hold(void *obj)
     ka_add(&((struct entry *)obj)->r->nwaiting, 1, seq_cst); // E-IDLE: before parking
 }
 
-static void fd_release(void *obj)
+static void fd_release(struct kci_clause *c)
 {
-    ka_sub(&((struct entry *)obj)->r->nwaiting, 1, seq_cst); // E-IDLE
+    ka_sub(&((struct entry *)c->obj)->r->nwaiting, 1, seq_cst); // E-IDLE
 }
 
 const struct kci_source kci_fd_source = {

@@ -286,7 +286,7 @@ static void remote_reset(struct kci_lane *l, int why)
     r->quiet = true;
     kci_conn_unlock(l->conn);
     if (receives) // what is left at home still comes; then FIN closes the handle
-        kci_queue_claim_all(&ch->senders, &woken);
+        kci_chan_claim_all(ch, &ch->senders, &woken);
     else // in the section that refuses, so that nobody finds it refused without the reason
         kci_chan_close_locked(ch, why, &woken);
     kci_unlock(&ch->lock);

@@ -304,9 +304,9 @@ static void token_hold(void *obj)
     kc_cancel_ref(obj);
 }
 
-static void token_release(void *obj)
+static void token_release(struct kci_clause *c)
 {
-    kc_cancel_unref(obj);
+    kc_cancel_unref(c->obj);
 }
 
 const struct kci_source kci_token_source = {

@@ -229,9 +229,9 @@ static void join_hold(void *obj)
     kc_co_ref(obj);
 }
 
-static void join_release(void *obj)
+static void join_release(struct kci_clause *c)
 {
-    kc_co_unref(obj);
+    kc_co_unref(c->obj);
 }
 
 const struct kci_source kci_join_source = {

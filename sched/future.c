@@ -93,12 +93,15 @@ static void future_hold(void *obj)
     ka_add(&((kc_future_t *)obj)->holds, 1, relaxed); // relaxed: the caller's handle is one
 }
 
-static void future_release(void *obj)
+static void let_go(kc_future_t *f)
 {
-    kc_future_t *f = obj;
-
     if (ka_sub(&f->holds, 1, acq_rel) == 1) // E-REF
         kci_free(f);
+}
+
+static void future_release(struct kci_clause *c)
+{
+    let_go(c->obj);
 }
 
 kc_future_t *kc_future_ref(kc_future_t *f)
@@ -112,7 +115,7 @@ void kc_future_unref(kc_future_t *f)
     if (!f || ka_sub(&f->handles, 1, acq_rel) != 1) // E-REF
         return;
     drop(f);
-    future_release(f);
+    let_go(f);
 }
 
 /* ---- waiting ---- */

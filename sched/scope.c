@@ -145,9 +145,9 @@ static void hold(void *obj)
     kc_cancel_ref(&((struct kci_scope *)obj)->token);
 }
 
-static void let_go(void *obj)
+static void let_go(struct kci_clause *c)
 {
-    kc_cancel_unref(&((struct kci_scope *)obj)->token);
+    kc_cancel_unref(&((struct kci_scope *)c->obj)->token);
 }
 
 static int rest_try(struct kci_clause *c)

@@ -32,7 +32,7 @@ static int arm(struct kci_clause *c, struct kci_ticket *tk, uint64_t gen)
 static void let_go(struct kci_clause *c)
 {
     if (c->src->release)
-        c->src->release(c->obj);
+        c->src->release(c);
 }
 
 /* The wait ended by deadline or cancel: take the waiter back, or wait for what is on its

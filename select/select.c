@@ -196,7 +196,7 @@ static void disarm(struct kci_clause *c)
     // A clause of select is never asynchronous (arm refuses), so this cannot come too late.
     (void)c->src->disarm(c);
     if (c->src->release)
-        c->src->release(c->obj);
+        c->src->release(c);
 }
 
 /* Queue a waiter on every object, or on none. Locked. */
@@ -214,7 +214,7 @@ static int arm_all(struct selection *s, struct kci_ticket *tk, uint64_t gen)
         if (!rc)
             continue;
         if (c->src->release)
-            c->src->release(c->obj);
+            c->src->release(c);
         while (i-- > 0)
             if (s->clauses[i].src)
                 disarm(&s->clauses[i]);
@@ -233,7 +233,7 @@ static void withdraw_losers(struct selection *s, int winner)
             continue;
         if ((int)i == winner) { // its partner dequeued it
             if (c->src->release)
-                c->src->release(c->obj);
+                c->src->release(c);
             continue;
         }
         struct kci_lock *lock = c->src->lock(c->obj);
@@ -241,7 +241,7 @@ static void withdraw_losers(struct selection *s, int winner)
         (void)c->src->disarm(c); // see disarm
         kci_unlock(lock);
         if (c->src->release)
-            c->src->release(c->obj);
+            c->src->release(c);
     }
 }
 

@@ -174,6 +174,7 @@ void far_decide(kc_chan_t *ch, int rc, int value)
         struct op *op = oldest(far_of(ch), PICKED, -1);
         decided = !op || kci_ticket_claim(op->wt->tk, op->wt->gen, &claim);
         if (op && decided) {
+            ch->parked--;
             claim.index = op->wt->index;
             carry_out(far_of(ch), op, rc, value);
         }
