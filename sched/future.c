@@ -9,7 +9,8 @@
  * Locks       the waitq's. state, rc and value are final once it is not open.
  * Edges       E-REF  what holders did before they let go; E-WAKE carries the value to waiters
  */
-#include <kcoro/sync.h>
+#include "sched/future.h"
+
 #include <string.h>
 
 #include "core/mem.h"
@@ -23,7 +24,7 @@ struct kc_future {
     size_t size;    /* fixed */
     int state;      /* lock */
     int rc;         /* lock, before SET */
-    bool has_value; /* lock, before SET */
+    size_t filled;  /* lock, before SET: bytes of value */
     _Alignas(max_align_t) unsigned char value[]; /* lock, before SET */
 };
 
@@ -57,23 +58,30 @@ static bool end(kc_future_t *f, int state, struct kci_list *won)
     return true;
 }
 
-int kc_future_set(kc_future_t *f, int rc, const void *value)
+int kci_future_set_bytes(kc_future_t *f, int rc, const void *value, size_t n)
 {
     struct kci_list won;
 
-    if (!f || (!value && f->size && rc >= 0))
-        return -EINVAL;
+    if (n > f->size)
+        return -EMSGSIZE;
     kci_lock(&f->wq.lock);
     bool first = end(f, SET, &won);
     if (first) {
         f->rc = rc;
-        f->has_value = value && f->size;
-        if (f->has_value)
-            memcpy(f->value, value, f->size);
+        f->filled = n;
+        if (n)
+            memcpy(f->value, value, n);
     }
     kci_unlock(&f->wq.lock);
     kci_waiters_finish(&won, 0);
     return first ? 0 : -EALREADY;
+}
+
+int kc_future_set(kc_future_t *f, int rc, const void *value)
+{
+    if (!f || (!value && f->size && rc >= 0))
+        return -EINVAL;
+    return kci_future_set_bytes(f, rc, value, value ? f->size : 0);
 }
 
 static void drop(kc_future_t *f)
@@ -138,8 +146,8 @@ static int future_settle(struct kci_clause *c, int rc)
 
     if (rc)
         return rc;
-    if (f->has_value && c->arg)
-        memcpy(c->arg, f->value, f->size);
+    if (f->filled && c->arg)
+        memcpy(c->arg, f->value, f->filled);
     return f->rc;
 }
 

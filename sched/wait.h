@@ -56,6 +56,7 @@ enum kci_why {
     KCI_WHY_ONCE,
     KCI_WHY_FUTURE,
     KCI_WHY_REGION,
+    KCI_WHY_ACTOR,
     KCI_WHY_SHUTDOWN,
     KCI_WHY_COUNT
 };

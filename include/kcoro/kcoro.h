@@ -3,6 +3,7 @@
 #ifndef KCORO_KCORO_H
 #define KCORO_KCORO_H
 
+#include <kcoro/actor.h>
 #include <kcoro/base.h>
 #include <kcoro/chan.h>
 #include <kcoro/co.h>

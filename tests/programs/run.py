@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """run.py BIN_DIR [PROGRAM…] [-- LAUNCHER…] — do the documented programs say what they should?
 
-BIN_DIR holds p1 … p6. Program 3 runs under virtual time, the output of 4 is sorted because its
-workers race, 5 is two processes. LAUNCHER, such as Valgrind, goes before each program; what it
-has to say itself on standard error does not count.
+BIN_DIR holds actor and p1 … p6. Program 3 runs under virtual time, the output of 4 is sorted
+because its workers race, 5 is two processes. LAUNCHER, such as Valgrind, goes before each
+program; what it has to say itself on standard error does not count.
 """
 import difflib
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 60
-PROGRAMS = ["p1", "p2", "p3", "p4", "p5", "p6"]
+PROGRAMS = ["actor", "p1", "p2", "p3", "p4", "p5", "p6"]
 
 
 class Wrong(Exception):
