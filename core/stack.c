@@ -221,6 +221,21 @@ int kci_stack_get(struct kci_stack_pool *pool, size_t bytes, struct kci_stack *o
     return 0;
 }
 
+void kci_stack_wrap(void *memory, size_t bytes, struct kci_stack *out)
+{
+    uintptr_t top = ((uintptr_t)memory + bytes) & ~(uintptr_t)15;
+
+    out->lo = memory;
+    out->top = (unsigned char *)top;
+    out->cls = KCI_STACK_GUEST;
+    out->valgrind_id = kci_note_stack(out->lo, out->top);
+}
+
+void kci_stack_unwrap(const struct kci_stack *st)
+{
+    kci_note_stack_gone(st->valgrind_id);
+}
+
 static void put_own_mapping(const struct kci_stack *st)
 {
     size_t page = kci_os_page_bytes();

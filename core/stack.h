@@ -17,13 +17,16 @@
 #define KCI_STACK_DEFAULT ((size_t)64 << 10)
 #define KCI_STACK_MAX ((size_t)1 << 30)
 
+/* Class of a stack that lies in memory of the program. */
+enum { KCI_STACK_GUEST = -2 };
+
 struct kci_stack_pool;
 
 struct kci_stack {
     unsigned char *lo;  /* lowest usable byte; the guard lies below */
     unsigned char *top; /* one past the highest, 16-byte aligned */
     unsigned valgrind_id;
-    short cls;          /* size class, or -1: a mapping of its own */
+    short cls;          /* size class, -1: a mapping of its own, KCI_STACK_GUEST */
 };
 
 struct kci_stack_stats {
@@ -37,6 +40,9 @@ void kci_stack_pool_close(struct kci_stack_pool *pool);
 
 /* At least `bytes` usable. 0; -ENOMEM; -EINVAL over KCI_STACK_MAX. Any thread. */
 int kci_stack_get(struct kci_stack_pool *pool, size_t bytes, struct kci_stack *out);
+/* A stack in memory of the caller, without a guard; kci_stack_unwrap when it is over. */
+void kci_stack_wrap(void *memory, size_t bytes, struct kci_stack *out);
+void kci_stack_unwrap(const struct kci_stack *st);
 /* Nobody runs on it any more. Any thread. */
 void kci_stack_put(struct kci_stack_pool *pool, const struct kci_stack *st);
 

@@ -2,11 +2,14 @@
 /*
  * sched/co.c — birth and death of coroutines.
  *
- * Picture   lo [ guard | … stack grows down … | copied args | struct kc_co ] top
+ * Picture   lo [ guard | … stack grows down … | start | copied args | struct kc_co ] top
+ *           start: only KC_CO_PARKED. With the caller's memory as stack struct kc_co is apart.
  * Life      spawned (in its scope, runnable) → runs → ended: joiners woken, out of the scope →
  *           the post-switch callback drops the runner's reference; the last reference frees the
- *           stack.
+ *           stack. On the caller's memory all of that happens in the callback: whoever is told
+ *           of the end may use the memory for something else at once.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "core/assert.h"
@@ -29,22 +32,48 @@ static void run_deferred(struct kc_co *co)
     }
 }
 
-static void finish(struct kc_co *co, int ret)
+static void finish(struct kc_co *co)
 {
     struct kci_list woken;
 
-    if (co->scope != co->home)
-        KCI_MISUSE("a coroutine ended without closing a scope that it had opened");
     kci_entered_leave_all(&co->entered);
     kci_list_init(&woken);
     kci_lock(&co->lock);
     co->ended = true;
-    co->ret = ret;
     kci_queue_claim_all(&co->joiners, &woken);
     kci_unlock(&co->lock);
     kci_waiters_finish(&woken, 0);
     ka_add(&co->rt->stat_completed, 1, relaxed); // relaxed: a counter
-    kci_scope_leave(co->home, co, ret);
+    kci_scope_leave(co->home, co, co->ret);
+}
+
+static bool is_guest(const struct kc_co *co)
+{
+    return co->stack.cls == KCI_STACK_GUEST;
+}
+
+/* Nobody runs on it any more. */
+void kci_co_left(struct kc_co *co)
+{
+    if (is_guest(co)) { // its stack is the caller's again before anybody hears of its end
+        kci_coro_fini(&co->coro);
+        kci_stack_unwrap(&co->stack);
+        finish(co);
+    }
+    kc_co_unref(co);
+}
+
+/* A detached coroutine has a scope of its own, for what it starts and owns. */
+static int run_detached(struct kc_co *co)
+{
+    kc_scope_t own;
+    int rc = kc_scope_open(&own, &(kc_scope_opts_t){ .flags = KC_SCOPE_FORGET });
+
+    if (rc)
+        return rc;
+    rc = co->fn(co->arg);
+    int closed = kc_scope_close(&own);
+    return rc < 0 ? rc : closed ? closed : rc;
 }
 
 static void co_main(void *arg)
@@ -52,71 +81,179 @@ static void co_main(void *arg)
     struct kc_co *co = arg;
 
     kci_note_in(co);
-    int ret = co->fn(co->arg);
+    if (co->start)
+        kci_permit_started(co);
+    co->ret = co->detached ? run_detached(co) : co->fn(co->arg);
     run_deferred(co);
-    finish(co, ret);
+    if (co->scope != co->home)
+        KCI_MISUSE("a coroutine ended without closing a scope that it had opened");
+    if (!is_guest(co))
+        finish(co);
     kci_sched_exit(co);
 }
 
-/* Lay out the top of the stack. Returns NULL when the arguments take too much of it. */
-static struct kc_co *place(const struct kci_stack *st, const struct kci_spawn *how, void **sp)
+/* ---- birth ---- */
+
+static const kc_attr_t no_attr;
+
+static int check(struct kc_rt *rt, const struct kci_spawn *how, bool wants_handle)
 {
-    struct kc_co *co = (struct kc_co *)(void *)(st->top - (sizeof *co + 63) / 64 * 64);
+    const unsigned known = KC_CO_PINNED | KC_CO_NOBUDGET | KC_CO_PARKED | KC_CO_DETACHED;
+    const kc_attr_t *attr = how->attr ? how->attr : &no_attr;
+
+    if (!how->fn || attr->flags & ~known)
+        return -EINVAL;
+    if (attr->worker < 0 || (unsigned)attr->worker > rt->nworkers)
+        return -EINVAL;
+    if (attr->stack && attr->stack_size < KCI_STACK_MIN)
+        return -EINVAL;
+    return attr->flags & KC_CO_PARKED && !wants_handle ? -EINVAL : 0; // who could unpark it?
+}
+
+static int get_stack(struct kc_rt *rt, const kc_attr_t *attr, struct kci_stack *out)
+{
+    size_t bytes = attr && attr->stack_size ? attr->stack_size : rt->stack_bytes;
+
+    if (attr && attr->stack) {
+        kci_stack_wrap(attr->stack, bytes, out);
+        return 0;
+    }
+    return kci_stack_get(rt->stacks, bytes < KCI_STACK_MIN ? KCI_STACK_MIN : bytes, out);
+}
+
+static void put_stack(struct kci_stack_pool *stacks, const struct kci_stack *st)
+{
+    if (st->cls == KCI_STACK_GUEST)
+        kci_stack_unwrap(st);
+    else
+        kci_stack_put(stacks, st);
+}
+
+/* It never ran. */
+static void discard(struct kc_co *co)
+{
+    struct kci_stack st = co->stack;
+
+    kci_coro_fini(&co->coro);
+    put_stack(co->stacks, &st);
+    if (st.cls == KCI_STACK_GUEST)
+        kci_free(co);
+}
+
+/* The coroutine's own memory: on top of its stack, or apart if that is the caller's, who may
+ * take the stack back while handles are still about. */
+static struct kc_co *make_room(const struct kci_stack *st, unsigned char **top)
+{
+    *top = st->top;
+    if (st->cls == KCI_STACK_GUEST)
+        return kci_zalloc(sizeof(struct kc_co));
+    *top -= (sizeof(struct kc_co) + 63) / 64 * 64;
+    return memset(*top, 0, sizeof(struct kc_co));
+}
+
+/* Lay out the top of the stack; *sp is what is left. 0, -EOVERFLOW when the arguments take too
+ * much of it, -ENOMEM. */
+static int place(const struct kci_stack *st, const struct kci_spawn *how, struct kc_co **out,
+                 void **sp)
+{
+    unsigned char *top;
 
     if (how->args_bytes > (size_t)(st->top - st->lo) / 4)
-        return NULL;
-    unsigned char *args = (unsigned char *)co - (how->args_bytes + 15) / 16 * 16;
-    memset(co, 0, sizeof *co);
+        return -EOVERFLOW;
+    struct kc_co *co = *out = make_room(st, &top);
+    if (!co)
+        return -ENOMEM;
     co->stack = *st;
     co->arg = (void *)(uintptr_t)how->args;
+    top -= (how->args_bytes + 15) / 16 * 16;
     if (how->args_bytes)
-        co->arg = memcpy(args, how->args, how->args_bytes);
-    *sp = args;
-    return co;
+        co->arg = memcpy(top, how->args, how->args_bytes);
+    if (how->attr && how->attr->flags & KC_CO_PARKED) {
+        top -= (sizeof *co->start + 15) / 16 * 16;
+        co->start = (struct kci_waiter *)(void *)top;
+    }
+    *sp = top;
+    return 0;
 }
 
 static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how, unsigned refs)
 {
+    const kc_attr_t *attr = how->attr ? how->attr : &no_attr;
+
     co->rt = rt;
     co->stacks = rt->stacks;
     co->fn = how->fn;
-    co->name = how->attr ? how->attr->name : NULL;
-    co->scope = co->home = how->scope;
-    co->budget = rt->budget;
+    co->name = attr->name;
+    co->detached = attr->flags & KC_CO_DETACHED;
+    co->scope = co->home = co->detached ? rt->service : how->scope;
+    co->budget = co->quota = attr->flags & KC_CO_NOBUDGET ? INT_MAX : rt->budget;
     co->id = ka_add(&rt->next_id, 1, relaxed) + 1; // relaxed: only unique
     co->member.tk = &co->tk;
     kci_list_init(&co->member.node);
     kci_list_init(&co->joiners);
     kci_ticket_init(&co->tk, kci_co_wake);
+    kci_list_init(&co->parkers);
     ka_store(&co->refs, refs, relaxed); // relaxed: not shared yet
+}
+
+/* Where it starts, by its attributes; NULL: anywhere. */
+static struct kci_worker *first_worker(struct kc_co *co, const kc_attr_t *attr)
+{
+    struct kci_worker *here = kci_worker_self();
+
+    if (attr->worker)
+        return &co->rt->workers[attr->worker - 1];
+    if (!(attr->flags & KC_CO_PINNED))
+        return NULL;
+    return here && here->rt == co->rt ? here : &co->rt->workers[co->id % co->rt->nworkers];
+}
+
+static void start(struct kc_co *co, const kc_attr_t *attr)
+{
+    struct kci_worker *w = first_worker(co, attr);
+
+    if (w && !co->start)
+        kci_ready_at(w, co);
+    else if (!co->start)
+        kci_ready(co);
+}
+
+/* Into its scope, where cancellation finds it; then it may start at any moment. */
+static int enter(struct kc_co *co, const kc_attr_t *attr)
+{
+    if (attr->flags & KC_CO_PINNED) {
+        co->pin = first_worker(co, attr);
+        co->pins = 1;
+    }
+    if (co->start)
+        kci_permit_await_start(co);
+    return kci_scope_enter(co->home, &co->member);
 }
 
 int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **out)
 {
-    size_t bytes = how->attr && how->attr->stack_size ? how->attr->stack_size : rt->stack_bytes;
+    const kc_attr_t *attr = how->attr ? how->attr : &no_attr;
     struct kci_stack st;
+    struct kc_co *co;
     void *sp;
-    int rc;
+    int rc = check(rt, how, out);
 
-    if (!how->fn || (how->attr && how->attr->flags))
-        return -EINVAL;
-    if ((rc = kci_stack_get(rt->stacks, bytes < KCI_STACK_MIN ? KCI_STACK_MIN : bytes, &st)))
+    if (rc || (rc = get_stack(rt, attr, &st)))
         return rc;
-    struct kc_co *co = place(&st, how, &sp);
-    rc = co ? 0 : -EOVERFLOW;
-    if (!rc) {
-        init(co, rt, how, out ? 2 : 1);
-        rc = kci_scope_enter(how->scope, &co->member);
-    }
-    if (rc) {
-        kci_stack_put(rt->stacks, &st);
+    if ((rc = place(&st, how, &co, &sp))) {
+        put_stack(rt->stacks, &st);
         return rc;
     }
+    init(co, rt, how, out ? 2 : 1);
     kci_coro_init(&co->coro, st.lo, sp, co_main, co);
+    if ((rc = enter(co, attr))) {
+        discard(co);
+        return rc;
+    }
+    ka_add(&rt->stat_spawned, 1, relaxed); // relaxed: a counter
     if (out)
         *out = co;
-    ka_add(&rt->stat_spawned, 1, relaxed); // relaxed: a counter
-    kci_ready(co);
+    start(co, attr);
     return 0;
 }
 
@@ -178,6 +315,10 @@ void kc_co_unref(kc_co_t *co)
 {
     if (!co || ka_sub(&co->refs, 1, acq_rel) != 1) // E-REF
         return;
+    if (is_guest(co)) { // the stack went when it ended
+        kci_free(co);
+        return;
+    }
     kci_coro_fini(&co->coro);
     kci_stack_put(co->stacks, &co->stack);
 }

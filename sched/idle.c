@@ -28,6 +28,14 @@ enum { SPINS = 40, INJECT_BATCH = 32 };
 
 /* ---- waking ---- */
 
+/* Under idle_lock, no longer listed: it wakes searching. */
+static void picked_locked(struct kci_worker *w)
+{
+    w->idle = false;
+    ka_sub(&w->rt->nidle, 1, seq_cst);      // E-IDLE
+    ka_add(&w->rt->nsearching, 1, seq_cst); // E-IDLE
+}
+
 /* Under idle_lock. Somebody asleep, now counted as searching; NULL: none. */
 static struct kci_worker *pick_locked(struct kc_rt *rt, bool *kick)
 {
@@ -38,11 +46,8 @@ static struct kci_worker *pick_locked(struct kc_rt *rt, bool *kick)
         rt->idle_head = w->idle_next;
     else if ((w = rt->poller_sleeper))
         rt->poller_sleeper = NULL;
-    if (!w)
-        return NULL;
-    w->idle = false;
-    ka_sub(&rt->nidle, 1, seq_cst);      // E-IDLE
-    ka_add(&rt->nsearching, 1, seq_cst); // E-IDLE
+    if (w)
+        picked_locked(w);
     return w;
 }
 
@@ -95,6 +100,37 @@ void kci_wake_all(struct kc_rt *rt)
     }
 }
 
+static void unlist_locked(struct kci_worker *w)
+{
+    struct kc_rt *rt = w->rt;
+
+    for (struct kci_worker **p = &rt->idle_head; *p; p = &(*p)->idle_next)
+        if (*p == w) {
+            *p = w->idle_next;
+            return;
+        }
+    if (rt->poller_sleeper == w)
+        rt->poller_sleeper = NULL;
+}
+
+void kci_wake_worker(struct kci_worker *w)
+{
+    struct kc_rt *rt = w->rt;
+
+    kci_fence_seq_cst();                // E-IDLE out
+    if (!ka_load(&rt->nidle, seq_cst)) // E-IDLE out
+        return;
+    kci_lock(&rt->idle_lock);
+    bool asleep = w->idle, kick = rt->poller_sleeper == w;
+    if (asleep) {
+        unlist_locked(w);
+        picked_locked(w);
+    }
+    kci_unlock(&rt->idle_lock);
+    if (asleep)
+        wake_picked(rt, w, kick);
+}
+
 /* ---- looking ---- */
 
 void kci_poll_now(struct kc_rt *rt)
@@ -117,7 +153,15 @@ static void expire_due(struct kc_rt *rt)
 static struct kc_co *take_local(struct kci_worker *w)
 {
     struct kc_co *co = kci_ring_pop(&w->ring);
-    return co ? co : ka_xchg(&w->lifo, NULL, acq_rel); // E-RING through the slot
+
+    if (!co)
+        co = ka_xchg(&w->lifo, NULL, acq_rel); // E-RING through the slot
+    return co ? co : kci_inject_pop(&w->bound);
+}
+
+static bool has_bound(struct kci_worker *w)
+{
+    return ka_load(&w->bound.len, seq_cst); // E-IDLE in
 }
 
 /* One to run, and a fair share for the ring. */
@@ -219,19 +263,6 @@ static void enter_idle(struct kci_worker *w, bool *polls)
         rt->poller.kick(rt->poller.ctx);
 }
 
-static void unlist_locked(struct kci_worker *w)
-{
-    struct kc_rt *rt = w->rt;
-
-    for (struct kci_worker **p = &rt->idle_head; *p; p = &(*p)->idle_next)
-        if (*p == w) {
-            *p = w->idle_next;
-            return;
-        }
-    if (rt->poller_sleeper == w)
-        rt->poller_sleeper = NULL;
-}
-
 /* Returns whether a waker had picked us; then we are searching, by its count. */
 KCI_OWNER_ONLY static bool leave_idle(struct kci_worker *w)
 {
@@ -255,8 +286,13 @@ KCI_OWNER_ONLY static bool leave_idle(struct kci_worker *w)
  * after what it made runnable was queued, so the queues are looked at last. */
 static bool quiet(struct kc_rt *rt)
 {
-    return !rt->poller.busy(rt->poller.ctx) && !ka_load(&rt->pool.pending, seq_cst) && // E-IDLE
-           !work_elsewhere(rt);
+    bool none = !rt->poller.busy(rt->poller.ctx) &&
+                !ka_load(&rt->pool.pending, seq_cst) && // E-IDLE
+                !work_elsewhere(rt);
+
+    for (unsigned i = 0; i < rt->nworkers; i++)
+        none = none && !has_bound(&rt->workers[i]);
+    return none;
 }
 
 /* Can nothing ever run again? Under idle_lock nobody gets out of bed while we count the
@@ -319,7 +355,8 @@ static void idle(struct kci_worker *w)
     stop_searching(w, false);
     enter_idle(w, &polls);
     kci_fence_seq_cst(); // E-IDLE in
-    bool stay = work_elsewhere(rt) || jump_clock(rt) || (stuck(rt) && break_deadlock(rt));
+    bool stay = work_elsewhere(rt) || has_bound(w) || jump_clock(rt) ||
+                (stuck(rt) && break_deadlock(rt));
     if (!stay)
         sleep_until_needed(w, polls);
     if (polls)

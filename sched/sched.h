@@ -48,6 +48,10 @@ struct kc_co {
     struct kci_entered *entered; /* self: tokens observed beside it, the newest first */
     bool told;                /* self: that it was cancelled, once at least */
     int budget;               /* self */
+    int quota;                /* fixed: what budget begins with */
+    struct kci_worker *pin;   /* self: the only worker that may run it; NULL: any */
+    unsigned pins;            /* self: nesting of kc_pin */
+    bool detached;            /* fixed */
     unsigned shield;          /* self: nesting */
     unsigned nopark;          /* self: inside an undelivered hook */
     unsigned rotate;          /* self: clause behind the last winner of a rotating select */
@@ -63,6 +67,9 @@ struct kc_co {
     bool ended;
     int ret;
     struct kci_list joiners;
+    bool permit;              /* lock: kc_unpark came first */
+    struct kci_list parkers;  /* lock: itself, in kc_park or not yet started */
+    struct kci_waiter *start; /* fixed; KC_CO_PARKED: stands in parkers until it starts */
 };
 
 struct kci_worker {
@@ -77,6 +84,7 @@ struct kci_worker {
     pthread_t thread;      /* fixed; not for worker 0 of kc_run */
     KCI_ALIGNED(KCI_CACHE_LINE) _Atomic(struct kc_co *) lifo; /* owner puts; monitor may take */
     _Atomic(uint32_t) seq; /* owner: switches; read by the monitor */
+    struct kci_inject bound; /* any puts, owner takes: what must run here */
     struct kci_ring ring;
     KCI_ALIGNED(KCI_CACHE_LINE) struct kci_parker parker;
     struct kci_worker *idle_next; /* rt->idle_lock */
@@ -144,6 +152,8 @@ void kci_worker_set_self(struct kci_worker *w);
 struct kc_co *kci_co_self(void);
 /* Make co runnable. It must be suspended, or about to be with its context saved. Any thread. */
 void kci_ready(struct kc_co *co);
+/* The same, to run on w next, whether or not it stays there. */
+void kci_ready_at(struct kci_worker *w, struct kc_co *co);
 /* Suspend the running coroutine, which opened its ticket, until it is made ready. */
 void kci_sched_park(struct kc_co *self);
 void kci_sched_yield(struct kc_co *self);
@@ -159,6 +169,8 @@ void kci_wake_one(struct kc_rt *rt);
 /* The same behind a fence: for work that no running worker will come across by itself. */
 void kci_wake_one_fenced(struct kc_rt *rt);
 void kci_wake_all(struct kc_rt *rt);
+/* Something was put where only w takes it. */
+void kci_wake_worker(struct kci_worker *w);
 /* Something to run, found in the other places or after sleeping; NULL: stop. */
 struct kc_co *kci_find(struct kci_worker *w);
 /* Poll descriptors without sleeping, unless somebody is at it. */
@@ -181,8 +193,16 @@ struct kci_spawn {
 int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **out);
 /* What wakes a coroutine's own ticket: by it such a ticket is known. */
 void kci_co_wake(struct kci_ticket *tk);
+/* It has been left for good, its stack is free. */
+void kci_co_left(struct kc_co *co);
 /* A coroutine of the library itself, which outlives the program's scopes. */
 int kci_service_spawn(struct kc_rt *rt, kc_fn fn, void *arg, const char *name);
+
+/* ---- permit.c: KC_CO_PARKED ---- */
+/* Not shared yet: it will start when unparked or cancelled. */
+void kci_permit_await_start(struct kc_co *co);
+/* It runs. */
+void kci_permit_started(struct kc_co *co);
 
 /* ---- self.c ---- */
 /* Does co, which is the caller, observe a triggered token? */

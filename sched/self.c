@@ -146,7 +146,7 @@ int kci_self_park(struct kci_ticket *tk, kc_deadline_t dl, enum kci_why why, con
     ka_store(&co->why, (int)why, relaxed); // relaxed: dumps only
     rc = co_park(co, dl);
     ka_store(&co->why, KCI_WHY_NONE, relaxed); // relaxed: dumps only
-    co->budget = co->rt->budget; // whoever waits does not hog
+    co->budget = co->quota; // whoever waits does not hog
     return rc;
 }
 
@@ -156,7 +156,7 @@ static inline int enter(struct kc_co *co)
         return 0;
     if (KCI_UNLIKELY(--co->budget <= 0) && !co->nopark) {
         kci_sched_yield(co);
-        co->budget = co->rt->budget;
+        co->budget = co->quota;
     }
     return kci_co_cancelled(co) ? -ECANCELED : 0;
 }

@@ -48,6 +48,7 @@ enum kci_why {
     KCI_WHY_SCOPE,
     KCI_WHY_FD,
     KCI_WHY_BLOCK,
+    KCI_WHY_PARK,
     KCI_WHY_IPC,
     KCI_WHY_MUTEX,
     KCI_WHY_COND,

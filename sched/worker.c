@@ -6,6 +6,8 @@
  * or every 61st time, does it go through the worker's own loop, which looks at timers,
  * descriptors, the shared list and other workers, and sleeps (idle.c).
  *
+ * Bound   a pinned coroutine never enters ring or slot, where others could take it: it waits in
+ *         its worker's own list, which has each second turn.
  * Order   newest first (the lifo slot: partners of a rendezvous stay on one worker), at most 16
  *         times in a row, then oldest first (the ring).
  * Rule    the post-switch callback is the first moment at which others may run the coroutine
@@ -96,10 +98,30 @@ KCI_OWNER_ONLY static void ready_here(struct kci_worker *w, struct kc_co *co)
         kci_wake_one(w->rt);
 }
 
+KCI_OWNER_ONLY void kci_ready_at(struct kci_worker *target, struct kc_co *co)
+{
+    struct kci_worker *w = kci_worker_self();
+    struct kc_rt *rt = co->rt;
+    bool foreign = !w || w->rt != rt;
+
+    kci_note_out(co);
+    if (foreign)
+        ka_add(&rt->foreign, 1, relaxed); // relaxed: as in kci_ready
+    kci_inject_push(&target->bound, co, co, 1);
+    if (target != w) // else it is awake
+        kci_wake_worker(target);
+    if (foreign)
+        ka_sub(&rt->foreign, 1, release); // E-FOREIGN out
+}
+
 KCI_OWNER_ONLY void kci_ready(struct kc_co *co)
 {
     struct kci_worker *w = kci_worker_self();
 
+    if (KCI_UNLIKELY(co->pin != NULL)) {
+        kci_ready_at(co->pin, co);
+        return;
+    }
     kci_note_out(co);
     if (KCI_LIKELY(w && w->rt == co->rt)) {
         ready_here(w, co);
@@ -121,6 +143,9 @@ KCI_OWNER_ONLY static struct kc_co *next_at_hand(struct kci_worker *w)
 
     if (++w->tick % KCI_TICK == 0)
         return NULL;
+    // What is bound to this worker gets each second turn; asking an empty list costs one load.
+    if (w->tick % 2 && (co = kci_inject_pop(&w->bound)))
+        return co;
     bool newest = w->lifo_runs < KCI_LIFO_RUNS;
     newest = kci_decide(&w->rt->env, KCI_CHOICE_NEXT, 2, !newest) == 0;
     if (newest && (co = lifo_take(w))) {
@@ -129,7 +154,9 @@ KCI_OWNER_ONLY static struct kc_co *next_at_hand(struct kci_worker *w)
     }
     w->lifo_runs = 0;
     co = kci_ring_pop(&w->ring);
-    return co ? co : lifo_take(w);
+    if (!co)
+        co = lifo_take(w);
+    return co ? co : kci_inject_pop(&w->bound);
 }
 
 /* Leave `self` for whatever is next; post(self) runs once self is saved. */
@@ -167,10 +194,15 @@ void kci_sched_park(struct kc_co *self)
 KCI_OWNER_ONLY static void yielded(void *arg)
 {
     struct kci_worker *w = kci_worker_self();
+    struct kc_co *co = arg;
 
-    kci_note_in(arg);
-    kci_note_out(arg);
-    push_tail(w, arg);
+    kci_note_in(co);
+    if (co->pin) {
+        kci_ready(co);
+        return;
+    }
+    kci_note_out(co);
+    push_tail(w, co);
     kci_wake_one(w->rt);
 }
 
@@ -181,6 +213,7 @@ KCI_OWNER_ONLY void kci_sched_yield(struct kc_co *self)
     // relaxed: both are our own; with nothing else to run, look outside each 61st time, which
     // is the one that next_at_hand, counting on, makes its own
     if (!ka_load(&w->lifo, relaxed) && !kci_ring_len(&w->ring) &&
+        !ka_load(&w->bound.len, relaxed) && // relaxed: or at the next yield
         (w->tick + 1) % KCI_TICK != 0) {
         w->tick++;
         return;
@@ -193,7 +226,7 @@ static void ended(void *arg)
     struct kc_co *co = arg;
 
     kci_note_in(co);
-    kc_co_unref(co);
+    kci_co_left(co);
 }
 
 void kci_sched_exit(struct kc_co *self)
@@ -230,6 +263,21 @@ void kc_yield(void)
 
     if (co && !co->nopark)
         kci_sched_yield(co);
+}
+
+void kc_pin(bool on)
+{
+    struct kc_co *self = kci_co_self();
+
+    if (!self)
+        return;
+    if (!on && !self->pins)
+        KCI_MISUSE("kc_pin(false) without a matching kc_pin(true)");
+    self->pins += on ? 1 : -1u;
+    if (!self->pins)
+        self->pin = NULL;
+    else if (!self->pin)
+        self->pin = kci_worker_self();
 }
 
 kc_co_t *kc_self(void)

@@ -17,12 +17,28 @@ KCI_BEGIN
 
 typedef struct kc_co kc_co_t;
 
+/* KC_CO_PINNED: stays on one worker, as after kc_pin(true): for code that keeps thread-local
+ * addresses. */
+#define KC_CO_PINNED 0x1u
+/* KC_CO_NOBUDGET: does not yield by itself after many calls that need not wait; for short
+ * bursts that must not be interrupted. It can starve others. */
+#define KC_CO_NOBUDGET 0x2u
+/* KC_CO_PARKED: starts at the first kc_unpark, or when its scope is cancelled; needs `out`. */
+#define KC_CO_PARKED 0x4u
+/* KC_CO_DETACHED: belongs to no scope of the program: nobody waits for it and its result
+ * cancels nothing (kc_join still tells it). What it starts belongs to a scope of its own. It is
+ * cancelled, and joined, once the root scope has ended. */
+#define KC_CO_DETACHED 0x8u
+
 /* Zero means the default everywhere. */
 typedef struct kc_attr {
     const char *name;  /* for dumps and reports; borrowed while it lives; NULL: unnamed */
     size_t stack_size; /* bytes; 0: the runtime's */
-    unsigned flags;    /* none yet; must be 0 */
-    uintptr_t reserved[5];
+    void *stack;       /* memory of the caller's, stack_size bytes (16 KiB at least, no guard);
+                          its own again once joined, or once its scope is closed; NULL: none */
+    unsigned flags;    /* KC_CO_* */
+    int worker;        /* where it starts, 1 … number of workers; 0: anywhere */
+    uintptr_t reserved[3];
 } kc_attr_t;
 
 /*
@@ -63,6 +79,24 @@ KC_EXPORT uint64_t kc_co_id(const kc_co_t *co);
 KC_EXPORT void kc_yield(void);
 /* kc_checkpoint — spend budget, maybe yield. Returns 0 or -ECANCELED. */
 KC_EXPORT int kc_checkpoint(void);
+
+/*
+ * kc_park — wait for a token of the running coroutine's own, and take it. There is one at most,
+ * so as with any semaphore look at the reason for waiting again afterwards.
+ *
+ * Returns  0 somebody called kc_unpark, before or now; -EAGAIN -ETIME -ECANCELED; -EPERM
+ *          outside a coroutine or where nobody may wait
+ * Runs on  coroutine
+ * Cancel   yes; the token stays
+ * Memory   what was done before kc_unpark is visible after kc_park (E-WAKE, E-LOCK)
+ */
+KC_EXPORT int kc_park(kc_deadline_t dl);
+/* kc_unpark — give co its token: it goes on, or will not wait next time; two make one. Starts a
+ * coroutine spawned with KC_CO_PARKED. Any thread, any callback, with a reference.
+ * Returns  0; -EINVAL */
+KC_EXPORT int kc_unpark(kc_co_t *co);
+/* kc_pin — Returns nothing; true: stay on this worker until a matching false. Nests. */
+KC_EXPORT void kc_pin(bool on);
 
 /*
  * kc_defer — call fn(arg) when the running coroutine ends; the last deferred runs first.
