@@ -79,6 +79,14 @@ void kci_chan_give_back(kc_chan_t *ch, struct kci_returned *r);
 /* Locked: the one place that closes. Who waited is moved to `woken`, for
  * kci_waiters_finish(woken, -EPIPE) after unlocking. False: it was closed already. */
 bool kci_chan_close_locked(kc_chan_t *ch, int why, struct kci_list *woken);
+/* Locked. Take wt off ch's queue. True: it is won. */
+static inline bool kci_chan_claim_waiter(kc_chan_t *ch, struct kci_waiter *wt,
+                                         struct kci_claim *out)
+{
+    bool won = kci_waiter_claim(wt, out);
+    ch->parked -= won;
+    return won;
+}
 /* Locked. The first of ch->senders or ch->receivers that can be won; NULL: none. */
 static inline struct kci_waiter *kci_chan_claim(kc_chan_t *ch, struct kci_list *queue,
                                                 struct kci_claim *out)

@@ -176,7 +176,7 @@ static void rouse(kc_actor_t *a, struct kci_claim *claim)
     claim->tk = NULL;
     KCI_EACH(it, &a->mailbox->receivers) {
         struct kci_waiter *wt = KCI_OF(it, struct kci_waiter, node);
-        if (wt->elem == a->msg && kci_waiter_claim(wt, claim)) {
+        if (wt->elem == a->msg && kci_chan_claim_waiter(a->mailbox, wt, claim)) {
             kci_chan_changed(a->mailbox);
             return;
         }

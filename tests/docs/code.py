@@ -80,7 +80,7 @@ class Toolchain:
 
     def __init__(self, compiler, library, sanitize, prefix):
         self.command = [compiler, *FLAGS, f"-I{ROOT}/include"]
-        self.command += [f"-fsanitize={sanitize}"] if sanitize else []
+        self.command += [f"-fsanitize={sanitize}"] if sanitize != "none" else []
         self.library, self.prefix = library, prefix
 
     def compile(self, block, folder):
