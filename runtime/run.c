@@ -46,7 +46,7 @@ static int start_program(struct kc_rt *rt, struct kc_co **main_co)
 
     if (!rt->user_fn)
         return 0;
-    struct kci_spawn how = { rt->root, rt->user_fn, rt->user_arg, 0, &attr };
+    struct kci_spawn how = { rt->root, rt->user_fn, rt->user_arg, 0, &attr, false };
     return kci_co_spawn(rt, &how, main_co);
 }
 
@@ -177,7 +177,7 @@ int kc_rt_spawn(kc_rt_t *rt, kc_fn fn, void *arg)
 {
     if (!rt || !fn)
         return -EINVAL;
-    return kci_co_spawn(rt, &(struct kci_spawn){ rt->root, fn, arg, 0, NULL }, NULL);
+    return kci_co_spawn(rt, &(struct kci_spawn){ rt->root, fn, arg, 0, NULL, false }, NULL);
 }
 
 int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl)

@@ -37,6 +37,7 @@ static void finish(struct kc_co *co)
     struct kci_list woken;
 
     kci_entered_leave_all(&co->entered);
+    kci_locals_unref(co->locals);
     kci_list_init(&woken);
     kci_lock(&co->lock);
     co->ended = true;
@@ -63,6 +64,16 @@ void kci_co_left(struct kc_co *co)
     kc_co_unref(co);
 }
 
+static int call_fn(struct kc_co *co)
+{
+    int ret = 0;
+
+    if (!co->on_pool)
+        return co->fn(co->arg);
+    int rc = kci_block_wholly(co->fn, co->arg, &ret);
+    return rc ? rc : ret;
+}
+
 /* A detached coroutine has a scope of its own, for what it starts and owns. */
 static int run_detached(struct kc_co *co)
 {
@@ -71,7 +82,7 @@ static int run_detached(struct kc_co *co)
 
     if (rc)
         return rc;
-    rc = co->fn(co->arg);
+    rc = call_fn(co);
     int closed = kc_scope_close(&own);
     return rc < 0 ? rc : closed ? closed : rc;
 }
@@ -81,9 +92,11 @@ static void co_main(void *arg)
     struct kc_co *co = arg;
 
     kci_note_in(co);
+    if (co->pin)
+        kci_note_in(co->pin);
     if (co->start)
         kci_permit_started(co);
-    co->ret = co->detached ? run_detached(co) : co->fn(co->arg);
+    co->ret = co->detached ? run_detached(co) : call_fn(co);
     run_deferred(co);
     if (co->scope != co->home)
         KCI_MISUSE("a coroutine ended without closing a scope that it had opened");
@@ -104,6 +117,8 @@ static int check(struct kc_rt *rt, const struct kci_spawn *how, bool wants_handl
     if (!how->fn || attr->flags & ~known)
         return -EINVAL;
     if (attr->worker < 0 || (unsigned)attr->worker > rt->nworkers)
+        return -EINVAL;
+    if (attr->dispatcher < KC_DISPATCH_DEFAULT || attr->dispatcher > KC_DISPATCH_UNCONFINED)
         return -EINVAL;
     if (attr->stack && attr->stack_size < KCI_STACK_MIN)
         return -EINVAL;
@@ -135,6 +150,7 @@ static void discard(struct kc_co *co)
     struct kci_stack st = co->stack;
 
     kci_coro_fini(&co->coro);
+    kci_locals_unref(co->locals);
     put_stack(co->stacks, &st);
     if (st.cls == KCI_STACK_GUEST)
         kci_free(co);
@@ -187,6 +203,8 @@ static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how
     co->detached = attr->flags & KC_CO_DETACHED;
     co->scope = co->home = co->detached ? rt->service : how->scope;
     co->budget = co->quota = attr->flags & KC_CO_NOBUDGET ? INT_MAX : rt->budget;
+    co->on_pool = attr->dispatcher == KC_DISPATCH_IO;
+    co->locals = how->inherits ? kci_locals_ref(kci_co_self()->locals) : NULL;
     co->id = ka_add(&rt->next_id, 1, relaxed) + 1; // relaxed: only unique
     co->member.tk = &co->tk;
     kci_list_init(&co->member.node);
@@ -201,6 +219,8 @@ static struct kci_worker *first_worker(struct kc_co *co, const kc_attr_t *attr)
 {
     struct kci_worker *here = kci_worker_self();
 
+    if (attr->dispatcher == KC_DISPATCH_SINGLE)
+        return &co->rt->workers[0];
     if (attr->worker)
         return &co->rt->workers[attr->worker - 1];
     if (!(attr->flags & KC_CO_PINNED))
@@ -211,16 +231,24 @@ static struct kci_worker *first_worker(struct kc_co *co, const kc_attr_t *attr)
 static void start(struct kc_co *co, const kc_attr_t *attr)
 {
     struct kci_worker *w = first_worker(co, attr);
+    struct kc_co *self = kci_co_self();
+    bool at_once = attr->dispatcher == KC_DISPATCH_UNCONFINED && self && !self->nopark;
 
-    if (w && !co->start)
+    if (co->start)
+        return;
+    if (w)
         kci_ready_at(w, co);
-    else if (!co->start)
+    else if (at_once && self->rt == co->rt)
+        kci_sched_run_first(self, co);
+    else
         kci_ready(co);
 }
 
 /* Into its scope, where cancellation finds it; then it may start at any moment. */
 static int enter(struct kc_co *co, const kc_attr_t *attr)
 {
+    if (attr->dispatcher == KC_DISPATCH_SINGLE)
+        co->pin = co->confined = &co->rt->workers[0];
     if (attr->flags & KC_CO_PINNED) {
         co->pin = first_worker(co, attr);
         co->pins = 1;
@@ -260,7 +288,7 @@ int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **o
 int kci_service_spawn(struct kc_rt *rt, kc_fn fn, void *arg, const char *name)
 {
     kc_attr_t attr = { .name = name };
-    return kci_co_spawn(rt, &(struct kci_spawn){ rt->service, fn, arg, 0, &attr }, NULL);
+    return kci_co_spawn(rt, &(struct kci_spawn){ rt->service, fn, arg, 0, &attr, false }, NULL);
 }
 
 /* ---- public ---- */
@@ -276,17 +304,19 @@ int kc_spawn_copy(kc_co_t **out, kc_fn fn, const void *args, size_t n, const kc_
 
     if (!self)
         return -EPERM;
-    return kci_co_spawn(self->rt, &(struct kci_spawn){ self->scope, fn, args, n, attr }, out);
+    struct kci_spawn how = { self->scope, fn, args, n, attr, true };
+    return kci_co_spawn(self->rt, &how, out);
 }
 
 int kc_scope_spawn(kc_scope_t *handle, kc_co_t **out, kc_fn fn, const void *args, size_t n,
                    const struct kc_attr *attr)
 {
     struct kci_scope *s = kci_scope_body(handle);
+    struct kc_co *self = kci_co_self();
 
     if (!s)
         return -EINVAL;
-    return kci_co_spawn(s->rt, &(struct kci_spawn){ s, fn, args, n, attr }, out);
+    return kci_co_spawn(s->rt, &(struct kci_spawn){ s, fn, args, n, attr, self != NULL }, out);
 }
 
 int kci_go(kc_scope_t *handle, kc_fn fn, const void *args, size_t n)

@@ -18,6 +18,7 @@
 #include "core/coro.h"
 #include "core/env.h"
 #include "core/stack.h"
+#include "sched/locals.h"
 #include "sched/poller.h"
 #include "sched/pool.h"
 #include "sched/runq.h"
@@ -51,6 +52,9 @@ struct kc_co {
     int quota;                /* fixed: what budget begins with */
     struct kci_worker *pin;   /* self: the only worker that may run it; NULL: any */
     unsigned pins;            /* self: nesting of kc_pin */
+    struct kci_worker *confined; /* self: by its dispatcher; what pin is without kc_pin */
+    struct kci_locals *locals; /* self */
+    bool on_pool;             /* fixed: its function runs on the blocking pool */
     bool detached;            /* fixed */
     unsigned shield;          /* self: nesting */
     unsigned nopark;          /* self: inside an undelivered hook */
@@ -157,6 +161,10 @@ void kci_ready_at(struct kci_worker *w, struct kc_co *co);
 /* Suspend the running coroutine, which opened its ticket, until it is made ready. */
 void kci_sched_park(struct kc_co *self);
 void kci_sched_yield(struct kc_co *self);
+/* Go on where self->pin says. */
+void kci_sched_move(struct kc_co *self);
+/* Run co, which is new, in the place of self, which goes on when co first waits. */
+void kci_sched_run_first(struct kc_co *self, struct kc_co *co);
 KCI_NORETURN void kci_sched_exit(struct kc_co *self);
 /* A worker's thread: run until rt->stop. */
 void kci_worker_loop(struct kci_worker *w);
@@ -188,6 +196,7 @@ struct kci_spawn {
     const void *args;
     size_t args_bytes; /* 0: pass args itself */
     const kc_attr_t *attr;
+    bool inherits; /* the caller's locals */
 };
 /* 0 and *out (with a reference, unless out is NULL); codes as kc_spawn. */
 int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **out);
@@ -203,6 +212,10 @@ int kci_service_spawn(struct kc_rt *rt, kc_fn fn, void *arg, const char *name);
 void kci_permit_await_start(struct kc_co *co);
 /* It runs. */
 void kci_permit_started(struct kc_co *co);
+
+/* ---- dispatch.c ---- */
+/* kc_block that nobody leaves before fn is over. */
+int kci_block_wholly(kc_fn fn, void *arg, int *ret);
 
 /* ---- self.c ---- */
 /* Does co, which is the caller, observe a triggered token? */

@@ -168,6 +168,8 @@ KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *),
 
     w->cur = next;
     kci_note_out(self); // to the callback, which runs as `to`
+    if (self->pin)
+        kci_note_out(self->pin); // what is bound to one worker is ordered by it
     // relaxed: only its changing matters, to the monitor
     ka_store(&w->seq, ka_load(&w->seq, relaxed) + 1, relaxed);
     if (ending)
@@ -175,6 +177,8 @@ KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *),
     else
         kci_coro_switch(&self->coro, to, post, self);
     kci_note_in(self); // on another worker perhaps: w is stale
+    if (self->pin)
+        kci_note_in(self->pin);
 }
 
 static void parked(void *arg)
@@ -219,6 +223,29 @@ KCI_OWNER_ONLY void kci_sched_yield(struct kc_co *self)
         return;
     }
     switch_away(self, yielded, false);
+}
+
+static void moved(void *arg)
+{
+    kci_note_in(arg);
+    kci_ready(arg);
+}
+
+void kci_sched_move(struct kc_co *self)
+{
+    switch_away(self, moved, false);
+}
+
+KCI_OWNER_ONLY void kci_sched_run_first(struct kc_co *self, struct kc_co *co)
+{
+    struct kci_worker *w = kci_worker_self();
+
+    w->cur = co;
+    kci_note_out(self);
+    kci_note_out(co);
+    ka_store(&w->seq, ka_load(&w->seq, relaxed) + 1, relaxed); // relaxed: as in switch_away
+    kci_coro_switch(&self->coro, &co->coro, moved, self);
+    kci_note_in(self);
 }
 
 static void ended(void *arg)
@@ -275,7 +302,7 @@ void kc_pin(bool on)
         KCI_MISUSE("kc_pin(false) without a matching kc_pin(true)");
     self->pins += on ? 1 : -1u;
     if (!self->pins)
-        self->pin = NULL;
+        self->pin = self->confined;
     else if (!self->pin)
         self->pin = kci_worker_self();
 }

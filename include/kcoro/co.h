@@ -10,6 +10,7 @@
 #define KCORO_CO_H
 
 #include <kcoro/base.h>
+#include <kcoro/context.h>
 #include <kcoro/runtime.h>
 #include <kcoro/scope.h>
 
@@ -38,6 +39,7 @@ typedef struct kc_attr {
                           its own again once joined, or once its scope is closed; NULL: none */
     unsigned flags;    /* KC_CO_* */
     int worker;        /* where it starts, 1 … number of workers; 0: anywhere */
+    int dispatcher;    /* KC_DISPATCH_* */
     uintptr_t reserved[3];
 } kc_attr_t;
 

@@ -7,6 +7,7 @@
 #include <kcoro/base.h>
 #include <kcoro/chan.h>
 #include <kcoro/co.h>
+#include <kcoro/context.h>
 #include <kcoro/io.h>
 #include <kcoro/ipc.h>
 #include <kcoro/metrics.h>
