@@ -77,6 +77,10 @@ void kci_pollset_forget(struct kci_pollset *ps, int fd);
  * until_ns 0: do not wait. Returns the number of events, 0 for none. */
 int kci_pollset_wait(struct kci_pollset *ps, struct kci_poll_event *out, int max,
                      int64_t until_ns);
+/* A descriptor of the set's that is readable when wait would not sleep: something is ready, or
+ * a kick was not waited for; and from wake_ns on (INT64_MAX: not by itself), until the next
+ * wait. Each call moves wake_ns. -ENOTSUP where the set is no descriptor; -EMFILE -ENFILE. */
+int kci_pollset_fd(struct kci_pollset *ps, int64_t wake_ns);
 /* Make the current or the next wait return. Any thread. */
 void kci_pollset_kick(struct kci_pollset *ps);
 

@@ -161,6 +161,11 @@ void kci_reactor_kick(void *ctx)
     kci_pollset_kick(((struct kci_reactor *)ctx)->ps);
 }
 
+static int reactor_fd(void *ctx, int64_t wake_ns)
+{
+    return kci_pollset_fd(((struct kci_reactor *)ctx)->ps, wake_ns);
+}
+
 static bool reactor_busy(void *ctx)
 {
     struct kci_reactor *r = ctx;
@@ -204,8 +209,12 @@ int kci_reactor_plug(struct kc_rt *rt)
     if (rc)
         return rc;
     rt->ext[KCI_EXT_IO] = r;
-    rt->poller = (struct kci_poller){ r, kci_reactor_wait, kci_reactor_kick, reactor_busy,
-                                      kci_reactor_destroy };
+    rt->poller = (struct kci_poller){ .ctx = r,
+                                      .wait = kci_reactor_wait,
+                                      .kick = kci_reactor_kick,
+                                      .fd = reactor_fd,
+                                      .busy = reactor_busy,
+                                      .destroy = kci_reactor_destroy };
     return 0;
 }
 

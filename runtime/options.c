@@ -99,7 +99,7 @@ static int check_guard(void)
 
 static int choose_workers(const kc_opts_t *o, struct kci_config *out)
 {
-    uint64_t n = (uint64_t)o->workers;
+    uint64_t n = o->workers == KC_WORKERS_NONE ? 1 : (uint64_t)o->workers;
     int rc = o->workers ? 1 : number("KCORO_WORKERS", 1, KCI_WORKERS_MOST, &n);
 
     if (rc < 0)
@@ -108,6 +108,7 @@ static int choose_workers(const kc_opts_t *o, struct kci_config *out)
         n = kci_os_cpus();
     if (out->flags & (KC_RT_DETERMINISTIC | KC_RT_VIRTUAL_TIME))
         n = 1;
+    out->driven = o->workers == KC_WORKERS_NONE;
     out->workers = (unsigned)(n > KCI_WORKERS_MOST ? KCI_WORKERS_MOST : n);
     return 0;
 }
@@ -125,7 +126,7 @@ static int check(const kc_opts_t *o)
 {
     const unsigned known = KC_RT_DEADLOCK_CHECK | KC_RT_DETERMINISTIC | KC_RT_VIRTUAL_TIME;
 
-    if (o->workers < 0 || o->workers > KCI_WORKERS_MOST || o->flags & ~known)
+    if (o->workers < KC_WORKERS_NONE || o->workers > KCI_WORKERS_MOST || o->flags & ~known)
         return -EINVAL;
     return o->stack_size > KCI_STACK_MAX ? -EINVAL : 0;
 }

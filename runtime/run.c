@@ -110,7 +110,9 @@ static int start(struct kc_rt **out, const kc_opts_t *opts, kc_fn fn, void *arg,
     cfg.plug = plug;
     cfg.unplug = unplug;
     cfg.first = supervise;
-    cfg.caller_works = fn != NULL;
+    if (fn && cfg.driven) // kc_run would be the one to drive it
+        return -EINVAL;
+    cfg.caller_works = fn || cfg.driven;
     cfg.user_fn = fn;
     cfg.user_arg = arg;
     cfg.shutdown = shutdown;
@@ -163,7 +165,8 @@ int kc_rt_create(kc_rt_t **out, const kc_opts_t *opts)
         kc_cancel_unref(shutdown);
         return rc;
     }
-    kci_parker_wait(&rt->ready, INT64_MAX);
+    while (!kci_parker_wait(&rt->ready, rt->driven ? 1 : INT64_MAX))
+        (void)kc_rt_poll(rt, KC_TRY);
     if (!rt->root) {
         rc = kc_rt_shutdown(rt, KC_FOREVER);
         KCI_ASSERT(rc == 0);
@@ -180,6 +183,23 @@ int kc_rt_spawn(kc_rt_t *rt, kc_fn fn, void *arg)
     return kci_co_spawn(rt, &(struct kci_spawn){ rt->root, fn, arg, 0, NULL, false }, NULL);
 }
 
+static int await_end(struct kc_rt *rt, kc_deadline_t dl)
+{
+    return kci_parker_wait(&rt->finished, dl.ns == INT64_MIN ? 1 : dl.ns) ? 0 : -ETIME;
+}
+
+static int drive_to_end(struct kc_rt *rt, kc_deadline_t dl)
+{
+    while (await_end(rt, KC_TRY)) {
+        int turns = kc_rt_poll(rt, dl);
+        if (turns < 0)
+            return turns;
+        if (kci_deadline_check(dl))
+            return await_end(rt, KC_TRY);
+    }
+    return 0;
+}
+
 int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl)
 {
     if (!rt || !rt->shutdown)
@@ -187,8 +207,9 @@ int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl)
     if (kc_rt_current() == rt)
         return -EPERM;
     kc_cancel_trigger(rt->shutdown, -ECANCELED);
-    if (!kci_parker_wait(&rt->finished, dl.ns == INT64_MIN ? 1 : dl.ns))
-        return -ETIME;
+    int rc = rt->driven ? drive_to_end(rt, dl) : await_end(rt, dl);
+    if (rc)
+        return rc;
     struct kc_cancel *shutdown = rt->shutdown;
     kci_rt_join_workers(rt);
     kci_rt_free(rt);

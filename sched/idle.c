@@ -322,15 +322,33 @@ static bool break_deadlock(struct kc_rt *rt)
     return true;
 }
 
+/* kc_rt_advance: as far as it was asked for, timer by timer. Nothing can run now. */
+static bool advance_clock(struct kc_rt *rt, int64_t next)
+{
+    bool more = next <= rt->advance_to;
+    kci_rt_set_clock(rt, more ? next : rt->advance_to);
+    if (!more) {
+        ka_store(&rt->advancing, 0, relaxed); // relaxed: the parker publishes it
+        kci_parker_wake(&rt->advanced);
+    }
+    return more;
+}
+
 /* With a virtual clock, waiting is jumping to the next timer. */
-static bool jump_clock(struct kc_rt *rt)
+bool kci_jump_clock(struct kc_rt *rt)
 {
     int64_t next = kci_timers_next(rt->timers);
 
-    if (!(rt->flags & KC_RT_VIRTUAL_TIME) || next == INT64_MAX || !quiet(rt))
+    if (!(rt->flags & KC_RT_VIRTUAL_TIME))
         return false;
-    if (next > kci_rt_now(rt))
-        ka_store(&rt->virtual_ns, next, relaxed); // relaxed: one worker
+    if (ka_load(&rt->advancing, seq_cst)) // E-IDLE in
+        return advance_clock(rt, next);
+    // A runtime of kc_rt_create waits for kc_rt_advance, until it has to end.
+    if (rt->shutdown && !kc_cancel_check(rt->shutdown))
+        return false;
+    if (next == INT64_MAX || !quiet(rt))
+        return false;
+    kci_rt_set_clock(rt, next);
     return true;
 }
 
@@ -355,7 +373,7 @@ static void idle(struct kci_worker *w)
     stop_searching(w, false);
     enter_idle(w, &polls);
     kci_fence_seq_cst(); // E-IDLE in
-    bool stay = work_elsewhere(rt) || has_bound(w) || jump_clock(rt) ||
+    bool stay = work_elsewhere(rt) || has_bound(w) || kci_jump_clock(rt) ||
                 (stuck(rt) && break_deadlock(rt));
     if (!stay)
         sleep_until_needed(w, polls);
@@ -384,19 +402,42 @@ KCI_OWNER_ONLY static struct kc_co *look_around(struct kci_worker *w)
     return search(w);
 }
 
+KCI_OWNER_ONLY struct kc_co *kci_find_now(struct kci_worker *w)
+{
+    struct kc_co *co = NULL;
+
+    if (!ka_load(&w->rt->stop, acquire)) // E-STOP in
+        co = look_around(w);
+    stop_searching(w, co != NULL);
+    return co;
+}
+
 KCI_OWNER_ONLY struct kc_co *kci_find(struct kci_worker *w)
 {
     struct kc_co *co;
 
-    for (;;) {
+    while (!(co = kci_find_now(w))) {
         if (ka_load(&w->rt->stop, acquire)) // E-STOP in
-            break;
-        if ((co = look_around(w))) {
-            stop_searching(w, true);
-            return co;
-        }
+            return NULL;
         idle(w);
     }
-    stop_searching(w, false);
-    return NULL;
+    return co;
+}
+
+/* ---- driven from outside: the only worker, which always finds the poller free ---- */
+
+bool kci_idle_enter(struct kci_worker *w)
+{
+    bool polls;
+
+    enter_idle(w, &polls);
+    KCI_ASSERT(polls);
+    kci_fence_seq_cst(); // E-IDLE in
+    return work_elsewhere(w->rt) || has_bound(w);
+}
+
+void kci_idle_leave(struct kci_worker *w)
+{
+    ka_store(&w->rt->polling, 0, release); // E-POLL out
+    (void)leave_idle(w);
 }

@@ -15,6 +15,9 @@ struct kci_poller {
     void (*wait)(void *ctx, int64_t until_ns);
     /* Make the current or next wait return. Any thread. */
     void (*kick)(void *ctx);
+    /* A descriptor that is readable when wait would not sleep, and from wake_ns on (INT64_MAX:
+     * not by itself); each call moves wake_ns. -ENOTSUP -EMFILE -ENFILE. */
+    int (*fd)(void *ctx, int64_t wake_ns);
     /* Coroutines waiting for descriptors now. */
     bool (*busy)(void *ctx);
     void (*destroy)(void *ctx);

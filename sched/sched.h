@@ -109,7 +109,8 @@ struct kc_rt {
     size_t stack_bytes;
     int budget;
     unsigned flags; /* KC_RT_* */
-    bool caller_works; /* worker 0 is the thread in kc_run */
+    bool caller_works; /* worker 0 is the thread in kc_run, or in kc_rt_poll */
+    bool driven; /* … in kc_rt_poll */
     void (*unplug)(struct kc_rt *rt);
     void *ext[KCI_EXT_COUNT];
 
@@ -127,6 +128,13 @@ struct kc_rt {
     _Atomic(uint32_t) polling;      /* somebody is in poller.wait */
     _Atomic(int) stop;
     _Atomic(uint32_t) foreign;      /* other threads inside kci_ready */
+
+    /* sched/drive.c */
+    _Atomic(int) driving;      /* somebody polls or moves the clock; guards the next two */
+    bool lies, fd_wanted;
+    int64_t advance_to;        /* before `advancing` */
+    _Atomic(int) advancing;
+    struct kci_parker advanced;
 
     /* monitor: sched/monitor.c */
     pthread_t monitor;
@@ -166,6 +174,9 @@ void kci_sched_move(struct kc_co *self);
 /* Run co, which is new, in the place of self, which goes on when co first waits. */
 void kci_sched_run_first(struct kc_co *self, struct kc_co *co);
 KCI_NORETURN void kci_sched_exit(struct kc_co *self);
+/* From the worker's own stack: give it to co, and to whoever follows; returns how many had a
+ * turn until it came back. */
+int kci_worker_run(struct kci_worker *w, struct kc_co *co);
 /* A worker's thread: run until rt->stop. */
 void kci_worker_loop(struct kci_worker *w);
 uint64_t kci_worker_random(struct kci_worker *w);
@@ -181,6 +192,14 @@ void kci_wake_all(struct kc_rt *rt);
 void kci_wake_worker(struct kci_worker *w);
 /* Something to run, found in the other places or after sleeping; NULL: stop. */
 struct kc_co *kci_find(struct kci_worker *w);
+/* The same without sleeping; NULL also when there is nothing at the moment. */
+struct kc_co *kci_find_now(struct kci_worker *w);
+/* The only worker, asleep in name: wakers kick the poller. Returns whether there is work left,
+ * so that it must not be left alone. */
+bool kci_idle_enter(struct kci_worker *w);
+void kci_idle_leave(struct kci_worker *w);
+/* Nothing can run: with a virtual clock, go on to the next timer. False: that is not for us. */
+bool kci_jump_clock(struct kc_rt *rt);
 /* Poll descriptors without sleeping, unless somebody is at it. */
 void kci_poll_now(struct kc_rt *rt);
 
@@ -228,7 +247,7 @@ struct kci_config {
     int budget;
     unsigned flags;
     uint64_t seed;
-    bool caller_works;
+    bool caller_works, driven;
     struct kci_env env;
     /* Make the poller, and whatever else of the layers above belongs to a runtime. */
     int (*plug)(struct kc_rt *rt);
@@ -244,5 +263,7 @@ void kci_rt_stop(struct kc_rt *rt);
 void kci_rt_join_workers(struct kc_rt *rt);
 void kci_rt_free(struct kc_rt *rt);
 int64_t kci_rt_now(struct kc_rt *rt);
+/* A virtual clock, which never goes back. */
+void kci_rt_set_clock(struct kc_rt *rt, int64_t ns);
 
 #endif

@@ -24,6 +24,12 @@ int64_t kci_rt_now(struct kc_rt *rt)
     return rt->env.now(rt->env.ctx);
 }
 
+void kci_rt_set_clock(struct kc_rt *rt, int64_t ns)
+{
+    if (ns > kci_rt_now(rt))
+        ka_store(&rt->virtual_ns, ns, relaxed); // relaxed: one worker
+}
+
 int64_t kc_now(void)
 {
     struct kci_worker *w = kci_worker_self();
@@ -67,11 +73,13 @@ static struct kc_rt *allocate(const struct kci_config *cfg)
     rt->budget = cfg->budget;
     rt->flags = cfg->flags;
     rt->caller_works = cfg->caller_works;
+    rt->driven = cfg->driven;
     rt->user_fn = cfg->user_fn;
     rt->user_arg = cfg->user_arg;
     rt->shutdown = cfg->shutdown;
     kci_parker_init(&rt->ready);
     kci_parker_init(&rt->finished);
+    kci_parker_init(&rt->advanced);
     ka_store(&rt->virtual_ns, KC_S(1000), relaxed); // relaxed: not shared yet
     if (cfg->flags & KC_RT_VIRTUAL_TIME) {
         rt->env.now = virtual_now;
@@ -86,6 +94,7 @@ static void release(struct kc_rt *rt)
 {
     kci_parker_fini(&rt->ready);
     kci_parker_fini(&rt->finished);
+    kci_parker_fini(&rt->advanced);
     for (unsigned i = 0; i < rt->nworkers; i++)
         kci_parker_fini(&rt->workers[i].parker);
     kci_os_unmap(rt->workers, sizeof *rt->workers * rt->nworkers);

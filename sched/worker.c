@@ -268,19 +268,26 @@ static void landed(void *arg)
     (void)arg;
 }
 
+KCI_OWNER_ONLY int kci_worker_run(struct kci_worker *w, struct kc_co *co)
+{
+    uint32_t before = ka_load(&w->seq, relaxed); // relaxed: our own
+
+    w->cur = co;
+    // relaxed: a counter; the sequence matters to the monitor only by changing
+    ka_add(&w->stat_switches, 1, relaxed);
+    ka_store(&w->seq, before + 1, relaxed); // relaxed: as above
+    kci_coro_switch(&w->base, &co->coro, landed, NULL);
+    return (int)(ka_load(&w->seq, relaxed) - before) - 1; // relaxed: our own; leaves count
+}
+
 KCI_OWNER_ONLY void kci_worker_loop(struct kci_worker *w)
 {
     struct kc_co *co;
 
     kci_worker_set_self(w);
     kci_coro_thread(&w->base);
-    while ((co = kci_find(w))) {
-        w->cur = co;
-        // relaxed: a counter; the sequence matters to the monitor only by changing
-        ka_add(&w->stat_switches, 1, relaxed);
-        ka_store(&w->seq, ka_load(&w->seq, relaxed) + 1, relaxed); // relaxed: as above
-        kci_coro_switch(&w->base, &co->coro, landed, NULL);
-    }
+    while ((co = kci_find(w)))
+        kci_worker_run(w, co);
     kci_worker_set_self(NULL);
 }
 

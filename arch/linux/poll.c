@@ -7,6 +7,8 @@
  *           extra call, and closing a descriptor cleans up by itself.
  * Kick      The eventfd is watched for edges: each write is one edge, collected by one wait.
  *           Nobody ever reads it. (Its counter would overflow after 2^64 kicks.)
+ * Alarm     The set is itself a descriptor that can be polled. A timerfd in it, watched for
+ *           edges too, makes it readable at a time.
  * Keys      go through the kernel. The kick has the one key that callers may not use.
  */
 #define _GNU_SOURCE
@@ -19,6 +21,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,13 +35,14 @@ static const uint64_t key_kick = UINT64_MAX;
 struct kci_pollset {
     int ep;
     int kick;
+    int alarm; /* a timerfd, once somebody polls the set itself; -1: none */
 };
 
-static int watch_kick(struct kci_pollset *ps)
+static int watch_edges(struct kci_pollset *ps, int fd)
 {
     struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = key_kick };
 
-    return epoll_ctl(ps->ep, EPOLL_CTL_ADD, ps->kick, &e);
+    return epoll_ctl(ps->ep, EPOLL_CTL_ADD, fd, &e);
 }
 
 int kci_pollset_create(struct kci_pollset **out)
@@ -47,9 +51,10 @@ int kci_pollset_create(struct kci_pollset **out)
 
     if (!ps)
         return -ENOMEM;
-    ps->kick = -1;
+    ps->kick = ps->alarm = -1;
     if ((ps->ep = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
-        (ps->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 || watch_kick(ps) != 0) {
+        (ps->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+        watch_edges(ps, ps->kick) != 0) {
         int rc = -errno;
         kci_pollset_destroy(ps);
         return rc;
@@ -60,6 +65,8 @@ int kci_pollset_create(struct kci_pollset **out)
 
 void kci_pollset_destroy(struct kci_pollset *ps)
 {
+    if (ps->alarm >= 0)
+        (void)close(ps->alarm);
     if (ps->kick >= 0)
         (void)close(ps->kick);
     if (ps->ep >= 0)
@@ -165,4 +172,31 @@ void kci_pollset_kick(struct kci_pollset *ps)
     do
         n = write(ps->kick, &one, sizeof one);
     while (n < 0 && kci_os_error() == -EINTR);
+}
+
+static int alarm_open(struct kci_pollset *ps)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+    if (fd < 0)
+        return kci_os_error();
+    if (watch_edges(ps, fd) != 0) {
+        int rc = kci_os_error();
+        (void)close(fd);
+        return rc;
+    }
+    ps->alarm = fd;
+    return 0;
+}
+
+int kci_pollset_fd(struct kci_pollset *ps, int64_t wake_ns)
+{
+    int64_t at = wake_ns == INT64_MAX ? 0 : wake_ns < 1 ? 1 : wake_ns; // 0: off
+    struct itimerspec when = { .it_value = { at / 1000000000, (long)(at % 1000000000) } };
+    int rc = ps->alarm < 0 ? alarm_open(ps) : 0;
+
+    if (rc)
+        return rc;
+    // A timer that is set anew forgets that it had expired.
+    return timerfd_settime(ps->alarm, TFD_TIMER_ABSTIME, &when, NULL) ? kci_os_error() : ps->ep;
 }

@@ -281,3 +281,10 @@ int kci_pollset_wait(struct kci_pollset *ps, struct kci_poll_event *out, int max
         ;
     return count;
 }
+
+int kci_pollset_fd(struct kci_pollset *ps, int64_t wake_ns)
+{
+    (void)ps;
+    (void)wake_ns;
+    return -ENOTSUP;
+}

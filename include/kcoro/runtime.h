@@ -26,6 +26,10 @@ typedef struct kc_rt kc_rt_t;
 /* KC_RT_VIRTUAL_TIME: one worker and a clock that jumps to the next timer once all wait. */
 #define KC_RT_VIRTUAL_TIME 0x4u
 
+/* kc_opts_t.workers: no threads at all, kc_rt_poll runs what there is to run. For programs that
+ * have a loop already. Not with kc_run. */
+#define KC_WORKERS_NONE (-1)
+
 /* Zero means the default everywhere. */
 typedef struct {
     int workers;       /* 0: KCORO_WORKERS, else the CPUs this process may use */
@@ -86,6 +90,33 @@ KC_EXPORT int kc_rt_spawn(kc_rt_t *rt, kc_fn fn, void *arg);
  * Runs on  plain thread; coroutine of another runtime (blocks its worker)
  */
 KC_EXPORT KC_MUST_CHECK int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl);
+
+/*
+ * kc_rt_poll — be the worker of a runtime made with KC_WORKERS_NONE: run what can run, about
+ * 256 turns at most; if there is nothing, wait until there is, or until `dl` (a moment of the
+ * thread's own clock).
+ *
+ * Returns  turns taken; 0 `dl` passed with nothing to do, or the runtime has ended; -EINVAL it
+ *          has workers of its own; -EBUSY another thread is at it; -EPERM inside a runtime
+ * Runs on  plain thread, a different one each time if need be
+ */
+KC_EXPORT int kc_rt_poll(kc_rt_t *rt, kc_deadline_t dl);
+/* kc_rt_fd — a descriptor of the runtime's that is readable when kc_rt_poll should be called,
+ * also for a timer. To be watched, not read.
+ * Returns  the descriptor; -ENOTSUP where the system has no such thing: poll at a rate of your
+ *          own; -EMFILE -ENFILE; else as kc_rt_poll */
+KC_EXPORT int kc_rt_fd(kc_rt_t *rt);
+
+/*
+ * kc_rt_advance — move a virtual clock on by dur_ns: what is due on the way runs at its time,
+ * in order; done when all wait again. Waiting for descriptors and kc_block does not hold it up.
+ * Under kc_run the clock moves by itself; a coroutine there sleeps for dur_ns.
+ *
+ * Returns  0; -ENOTSUP the clock is real; -EINVAL negative; -EOVERFLOW; -EBUSY another thread
+ *          is at it; -EPERM inside a runtime of kc_rt_create; -ECANCELED (a coroutine)
+ * Runs on  plain thread
+ */
+KC_EXPORT int kc_rt_advance(kc_rt_t *rt, int64_t dur_ns);
 
 /* kc_rt_current — Returns the caller's runtime, NULL on a thread that is not a worker. */
 KC_EXPORT kc_rt_t *kc_rt_current(void);
