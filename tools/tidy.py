@@ -208,21 +208,43 @@ def check_doc(root, bad):
                         bad.add(path, number, f"{name[1]}: no comment says what it Returns")
 
 
-CONSTANT = re.compile(
-    r"^\s*(?:#define (KC_\w+|kc_\w+)|(KC_[A-Z0-9_]+)(?: = [^,]*)?,?(?:\s*/\*.*)?$)")
+DEFINE = re.compile(r"^\s*#define (KC_\w+|kc_\w+)")
+MEMBER = re.compile(r"^\s*(KC_[A-Z0-9_]+)(?: = [^,]*)?,?(?:\s*/\*.*)?$")
+ONE_LINE = re.compile(r"^(?:typedef )?enum \w*\s*\{(.*)\}")
+
+
+def constants(line):
+    """The public constants and macros that a line of a header defines; not its guard."""
+    one_line = ONE_LINE.match(line)
+    if one_line:
+        return re.findall(r"\bKC_[A-Z0-9_]+\b", one_line[1])
+    match = DEFINE.match(line) or MEMBER.match(line)
+    return [match[1]] if match and not match[1].endswith("_H") else []
+
+
+def named_in(comment, name):
+    """Does a comment speak of a constant, by name or by its end: FAIR for KC_SEL_FAIR?"""
+    ends = {name[i:] for i in range(len(name)) if i == 0 or name[i - 1] == "_"}
+    return bool(ends & set(re.findall(r"\w+", comment)))
 
 
 def check_constants(root, bad):
-    """Every public macro and enum constant has a comment on its line or above its group."""
+    """Every public macro and enum constant has a comment: on its line, on the line above, or
+    one further up in its group that names it."""
     for path in public_headers(root):
         for start, block in paragraphs(read(path)):
-            seen, continued = False, False
+            comment, above, inside, continued = "", "", False, False
             for number, line in enumerate(block, start):
-                match = None if continued else CONSTANT.match(line)
-                seen = seen or "/*" in line or "*/" in line
+                names = [] if continued or inside else constants(line)
                 continued = line.endswith("\\")
-                if match and not seen and not line.rstrip().endswith("_H"):
-                    bad.add(path, number, f"{match.group(1) or match.group(2)}: no comment")
+                own = "/*" in line or above.rstrip().endswith("*/")
+                for name in names:
+                    if not (own and len(names) == 1) and not named_in(comment, name):
+                        bad.add(path, number, f"{name}: no comment")
+                if inside or "/*" in line:
+                    comment += line + "\n"
+                    inside = line.rfind("/*") > line.rfind("*/") or inside and "*/" not in line
+                above = line
 
 
 # ---- the tree ----
@@ -343,7 +365,9 @@ INNOCENT = {
     "tests/a.h": C + "int kc_sleep(int ns);\n/* sleep(1) would be wrong */\n",
     "include/kcoro/a.h": C + "/* kc_f — Returns 1. */\nKC_EXPORT int kc_f(void);\n"
                          "KC_EXPORT int kc_g(int a,\n                   int b);\n\n"
-                         "/* What can go wrong. */\nenum {\n    KC_A = 1,\n    KC_B = 2\n};\n",
+                         "/* What can go wrong: A, and KC_B. */\nenum {\n    KC_A = 1,\n"
+                         "    KC_B = 2,\n    KC_C /* and worse */\n};\n"
+                         "/* D is one. */\n#define KC_X_D 1\n",
     "docs/a.md": "[core](../core/README.md#top), `x[i](j)`, [far](https://example.org)\n",
     "build/x/y.c": "anything goes TO" "DO\n",
     "tools/README.md": README,
@@ -378,6 +402,10 @@ PLANTED = {
     "include/kcoro/far.h": (C + "/* kc_f — Returns 1. */\nKC_EXPORT int kc_f(void);\n\n"
                             "KC_EXPORT KC_MUST_CHECK int kc_g(void);\n", "kc_g: no comment"),
     "include/kcoro/macro.h": (C + "\n#define KC_X 1\n", "KC_X: no comment"),
+    "include/kcoro/line.h": (C + "\n/* Two. */\nenum { KC_V = 1, KC_W };\n",
+                             "KC_W: no comment"),
+    "include/kcoro/group.h": (C + "\n/* Two. */\n#define KC_T 1\n#define KC_U 2\n",
+                              "KC_U: no comment"),
     "include/kcoro/enum.h": (C + "\nenum {\n    KC_Y = 1,\n    KC_Z\n};\n", "KC_Z: no comment"),
     "core/dead.c": (C, "no CMakeLists.txt lists"),
     "ipc/a.h": (C, None),

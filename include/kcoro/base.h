@@ -42,13 +42,15 @@ typedef struct {
     int64_t ns;
 } kc_deadline_t;
 
-/* KC_TRY: do not wait, -EAGAIN instead. KC_FOREVER: no deadline. _INIT: for static objects. */
+/* KC_TRY: do not wait, -EAGAIN instead. KC_FOREVER: no deadline. In the initialiser of a static
+ * object, where no expression may stand: KC_TRY_INIT, KC_FOREVER_INIT. */
 #define KC_TRY_INIT { INT64_MIN }
 #define KC_FOREVER_INIT { INT64_MAX }
 #define KC_TRY (KCI_LIT(kc_deadline_t) KC_TRY_INIT)
 #define KC_FOREVER (KCI_LIT(kc_deadline_t) KC_FOREVER_INIT)
 
-/* Durations, in nanoseconds: KC_MS(5). */
+/* Durations, in nanoseconds: KC_MS(5) is five milliseconds. KC_NS, KC_US (micro), KC_MS, KC_S
+ * of an integer. For kc_in and whatever else takes a duration. */
 #define KC_NS(n) ((int64_t)(n))
 #define KC_US(n) ((int64_t)(n) * 1000)
 #define KC_MS(n) ((int64_t)(n) * 1000000)

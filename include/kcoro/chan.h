@@ -73,6 +73,7 @@ KC_EXPORT KC_MUST_CHECK int kc_chan_make_ex(kc_chan_t **out, const kc_chan_opts_
 /* kc_chan_owned — a channel owned by the current scope, which drops it when it closes.
  * Returns  the channel (borrowed); NULL after cancelling the scope with the reason */
 KC_EXPORT kc_chan_t *kc_chan_owned(size_t elem_size, long cap);
+/* kc_chan(T, cap) — the same, for elements of type T. */
 #define kc_chan(T, cap) kc_chan_owned(sizeof(T), (cap))
 
 /*

@@ -120,7 +120,9 @@ KC_EXPORT int kci_go(kc_scope_t *s, kc_fn fn, const void *args, size_t n);
  *     KC_CO(hello, const char *who; int times;) { … my->who … return 0; }
  *     kc_go(hello, "world", 3);
  *
- * The hidden first member lets kc_go pass `{ 0, args… }` also when there are none.
+ * kc_go starts it in the current scope, kc_go_in(&s, hello, …) in s; both say 0, or the code
+ * of kc_scope_spawn after cancelling that scope with it. The hidden first member lets kc_go
+ * pass `{ 0, args… }` also when there are none.
  */
 #define KC_CO(...) KCI_CAT(KCI_CO_, KCI_MORE_THAN_ONE(__VA_ARGS__))(__VA_ARGS__)
 #define kc_go(...) KCI_GO(NULL, __VA_ARGS__, )

@@ -127,7 +127,8 @@ static inline kc_case_t kci_case_fd(int fd, unsigned ev)
 #define KC_IF(cond, c) ((cond) ? (c) : KC_NEVER)
 
 #ifndef __cplusplus
-/* At least one clause; KC_NEVER will do. */
+/* kc_select prefers ready clauses in listed order, kc_select_fair chooses among them at random:
+ * where none may starve. At least one clause; KC_NEVER will do. */
 #define kc_select(dl, ...) KCI_SELECT(dl, KC_SEL_BIASED, __VA_ARGS__)
 #define kc_select_fair(dl, ...) KCI_SELECT(dl, KC_SEL_FAIR, __VA_ARGS__)
 #define KCI_SELECT(dl, flags, ...)                                                             \
