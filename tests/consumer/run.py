@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ROOT / "tests" / "programs"
-NAMES = ["p1", "p2", "p3", "p4", "p5a", "p5b", "p6"]
+NAMES = ["actor", "p1", "p2", "p3", "p4", "p5a", "p5b", "p6"]
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
 
