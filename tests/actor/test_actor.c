@@ -228,6 +228,31 @@ START_TEST(a2_an_actor_may_be_cancelled_at_any_moment)
 }
 END_TEST
 
+/* On one worker it has not run yet. */
+static int cancel_early(void *arg)
+{
+    struct diary d = { .stop_why = 1 };
+    kc_actor_opts_t o = diary_opts(&d);
+
+    (void)arg;
+    diary_start(&d, &o);
+    for (int i = 0; i < 3; i++)
+        order(&d, NOTE, i);
+    ck_assert_int_eq(d.starts, 0);
+    ck_assert_int_eq(kc_actor_cancel(d.actor, -EIO), 0);
+    ck_assert_int_eq(diary_end(&d), -EIO);
+    ck_assert_int_eq(d.handled, 0);
+    ck_assert_int_eq(d.nlost, 3);
+    ck_assert_int_eq(d.stop_why, -EIO);
+    return 0;
+}
+
+START_TEST(a2_an_actor_that_is_cancelled_before_it_runs_handles_nothing)
+{
+    ck_assert_int_eq(kt_run(1, cancel_early, NULL), 0);
+}
+END_TEST
+
 static int scope_ends_it(void *arg)
 {
     struct diary d = { .stop_why = 1 };
@@ -410,6 +435,35 @@ START_TEST(a6_an_actor_does_not_wait_for_itself)
 }
 END_TEST
 
+static int join_it(void *arg)
+{
+    return kc_actor_join(arg, NULL, KC_FOREVER);
+}
+
+/* One of them lives where the actor lived, and is not the actor. */
+static int successors(void *arg)
+{
+    struct diary d = { .stop_why = 1 };
+    kc_actor_opts_t o = diary_opts(&d);
+    kc_co_t *co[8];
+
+    (void)arg;
+    diary_start(&d, &o);
+    ck_assert_int_eq(kc_actor_stop(d.actor, KC_FOREVER), 0);
+    kc_yield();
+    for (int i = 0; i < 8; i++)
+        co[i] = kt_spawn(join_it, d.actor);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(kt_join(co[i]), 0);
+    return diary_end(&d);
+}
+
+START_TEST(a6_a_coroutine_in_the_place_of_an_ended_actor_is_not_that_actor)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), successors, NULL), 0);
+}
+END_TEST
+
 /* ---- options, memory ---- */
 
 static int bad_options(void *arg)
@@ -500,10 +554,12 @@ SUITE("actor/actor", CASE_WORKERS(a1_messages_are_handled_in_order_one_at_a_time
       CASE_WORKERS(a2_stopping_drains_the_mailbox),
       CASE_WORKERS(a2_cancelling_discards_the_mailbox_through_the_hook),
       CASE_WORKERS(a2_an_actor_may_be_cancelled_at_any_moment),
+      CASE(a2_an_actor_that_is_cancelled_before_it_runs_handles_nothing),
       CASE_WORKERS(k1_an_actor_ends_with_its_scope),
       CASE_WORKERS(r19_without_handles_an_actor_ends_once_it_is_done),
       CASE_WORKERS(k1_an_actor_waits_for_what_it_has_started),
       CASE_WORKERS(a6_an_actor_that_tells_itself_is_not_stuck_on_its_full_mailbox),
       CASE_WORKERS(a6_an_actor_does_not_wait_for_itself),
+      CASE_WORKERS(a6_a_coroutine_in_the_place_of_an_ended_actor_is_not_that_actor),
       CASE_WORKERS(b16_options_that_make_no_sense_say_einval),
       CASE_WORKERS(g5_whichever_allocation_fails_an_actor_starts_or_does_not))
