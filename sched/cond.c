@@ -19,7 +19,7 @@ struct cond {
     struct kci_waitq wq;
 };
 
-_Static_assert(sizeof(struct cond) <= sizeof(kc_cond_t), "the public type is large enough");
+_Static_assert(sizeof(struct cond) <= sizeof(kc_cond_t), "the public type is too small");
 
 struct turn {
     kc_mutex_t *mutex;

@@ -28,7 +28,7 @@ struct mutex {
     _Atomic(uintptr_t) word;
 };
 
-_Static_assert(sizeof(struct mutex) <= sizeof(kc_mutex_t), "the public type is large enough");
+_Static_assert(sizeof(struct mutex) <= sizeof(kc_mutex_t), "the public type is too small");
 
 static struct mutex *body(kc_mutex_t *handle)
 {

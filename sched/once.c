@@ -21,7 +21,7 @@ struct once {
     int rc;             /* lock, before DONE: fn's, >= 0 */
 };
 
-_Static_assert(sizeof(struct once) <= sizeof(kc_once_t), "the public type is large enough");
+_Static_assert(sizeof(struct once) <= sizeof(kc_once_t), "the public type is too small");
 
 struct turn {
     const void *self;

@@ -18,57 +18,26 @@ struct sem {
     long permits; /* lock */
 };
 
-_Static_assert(sizeof(struct sem) <= sizeof(kc_sem_t), "the public type is large enough");
+_Static_assert(sizeof(struct sem) <= sizeof(kc_sem_t), "the public type is too small");
 
-/* A waiter's elem: how many it wants. Alive while the waiter is queued. */
-static long wish(struct kci_list *node)
+static bool sem_take(void *obj, void *wish, bool now)
 {
-    return *(long *)KCI_OF(node, struct kci_waiter, node)->elem;
-}
+    struct sem *s = obj;
+    long n = *(long *)wish; // alive while the waiter is queued
 
-/* Serve from the front while the wishes fit. Locked; who was served is moved to `won`. */
-static void serve_locked(struct sem *s, struct kci_list *won)
-{
-    struct kci_list *queue = kci_waitq_list(&s->wq), *first;
-    struct kci_claim claim;
-
-    while ((first = queue->next) != queue && wish(first) <= s->permits) {
-        struct kci_waiter *wt = KCI_OF(first, struct kci_waiter, node);
-        long n = wish(first);
-        if (!kci_waiter_claim(wt, &claim))
-            continue; // it left for another reason, and is out of the queue now
-        s->permits -= n;
-        kci_list_push(won, &wt->node);
-    }
-}
-
-/* Add n permits. 0 or -EOVERFLOW. */
-static int add(struct sem *s, long n)
-{
-    struct kci_list won;
-    int rc = 0;
-
-    kci_list_init(&won);
-    kci_lock(&s->wq.lock);
-    if (n > LONG_MAX - s->permits)
-        rc = -EOVERFLOW;
-    else
-        s->permits += n;
-    serve_locked(s, &won);
-    kci_unlock(&s->wq.lock);
-    kci_waiters_finish(&won, 0);
-    return rc;
+    if (n > s->permits)
+        return false;
+    s->permits -= now ? n : 0;
+    return true;
 }
 
 static int sem_try(struct kci_clause *c)
 {
     struct sem *s = c->obj;
-    long n = *(long *)c->arg;
 
-    if (n > s->permits || !kci_list_empty(kci_waitq_list(&s->wq)))
+    if (!kci_list_empty(kci_waitq_list(&s->wq)))
         return -EAGAIN;
-    s->permits -= n;
-    return 0;
+    return sem_take(s, c->arg, true) ? 0 : -EAGAIN;
 }
 
 static int sem_disarm(struct kci_clause *c)
@@ -80,7 +49,7 @@ static int sem_disarm(struct kci_clause *c)
 static void sem_cleanup(struct kci_clause *c)
 {
     if (c->extra) // left unserved
-        add(c->obj, 0);
+        kci_waitq_serve(c->obj, sem_take);
 }
 
 static const struct kci_source sem_source = {
@@ -106,7 +75,22 @@ int kc_sem_acquire(kc_sem_t *s, long n, kc_deadline_t dl)
     return s && n > 0 ? kci_source_wait(&sem_source, s, &n, dl) : -EINVAL;
 }
 
-int kc_sem_release(kc_sem_t *s, long n)
+int kc_sem_release(kc_sem_t *handle, long n)
 {
-    return s && n > 0 ? add((struct sem *)(void *)s, n) : -EINVAL;
+    struct sem *s = (struct sem *)(void *)handle;
+    struct kci_list won;
+    int rc = 0;
+
+    if (!s || n < 1)
+        return -EINVAL;
+    kci_list_init(&won);
+    kci_lock(&s->wq.lock);
+    if (n > LONG_MAX - s->permits)
+        rc = -EOVERFLOW;
+    else
+        s->permits += n;
+    kci_waitq_serve_locked(&s->wq, sem_take, &won);
+    kci_unlock(&s->wq.lock);
+    kci_waiters_finish(&won, 0);
+    return rc;
 }

@@ -28,4 +28,14 @@ static inline struct kci_list *kci_waitq_list(struct kci_waitq *wq)
 struct kci_lock *kci_waitq_lock(void *obj);
 int kci_waitq_arm(struct kci_clause *c);
 
+/*
+ * Strict order: serve from the front while `take` can. It says whether obj has what a waiter
+ * (whose elem is wish) wants, and takes it away if `now`. Locked; who was served is moved to
+ * `won`.
+ */
+typedef bool kci_take_fn(void *obj, void *wish, bool now);
+void kci_waitq_serve_locked(struct kci_waitq *wq, kci_take_fn *take, struct kci_list *won);
+/* Whoever left unserved may have been what the others stood behind: look again. Unlocked. */
+void kci_waitq_serve(struct kci_waitq *wq, kci_take_fn *take);
+
 #endif

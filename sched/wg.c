@@ -15,7 +15,7 @@ struct wg {
     long count; /* lock */
 };
 
-_Static_assert(sizeof(struct wg) <= sizeof(kc_wg_t), "the public type is large enough");
+_Static_assert(sizeof(struct wg) <= sizeof(kc_wg_t), "the public type is too small");
 
 static int wg_try(struct kci_clause *c)
 {

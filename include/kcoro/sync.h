@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * kcoro/sync.h — mutexes, conditions, semaphores, wait groups, once, futures.
+ * kcoro/sync.h — mutexes, conditions, semaphores, wait groups, events, barriers, once, futures.
  *
  * All work between coroutines, plain threads and both; who waits is served first come, first
  * served. All but the future live in the program's memory: all zero is ready for use
@@ -18,26 +18,14 @@
 
 KCI_BEGIN
 
-typedef struct {
-    uintptr_t kci_words[6];
-} kc_mutex_t;
-
-typedef struct {
-    uintptr_t kci_words[6];
-} kc_cond_t;
-
-typedef struct {
-    uintptr_t kci_words[6];
-} kc_sem_t;
-
-typedef struct {
-    uintptr_t kci_words[6];
-} kc_wg_t;
-
-typedef struct {
-    uintptr_t kci_words[6];
-} kc_once_t;
-
+typedef struct { uintptr_t kci_words[6]; } kc_mutex_t;
+typedef struct { uintptr_t kci_words[6]; } kc_cond_t;
+typedef struct { uintptr_t kci_words[6]; } kc_sem_t;
+typedef struct { uintptr_t kci_words[6]; } kc_wg_t;
+typedef struct { uintptr_t kci_words[6]; } kc_once_t;
+typedef struct { uintptr_t kci_words[6]; } kc_rwlock_t;
+typedef struct { uintptr_t kci_words[6]; } kc_event_t;
+typedef struct { uintptr_t kci_words[6]; } kc_barrier_t;
 typedef struct kc_future kc_future_t;
 
 /*
@@ -77,6 +65,22 @@ KC_EXPORT KC_MUST_CHECK int kc_cond_wait(kc_cond_t *c, kc_mutex_t *m, kc_deadlin
 KC_EXPORT int kc_cond_signal(kc_cond_t *c);
 KC_EXPORT int kc_cond_broadcast(kc_cond_t *c);
 
+/*
+ * kc_rwlock_rdlock, kc_rwlock_wrlock — share it with other readers; be its only user.
+ *
+ * In order: a reader waits behind a writer that waits, so neither kind starves. A reader must
+ * not ask again for what it has.
+ *
+ * Returns  0; -EDEADLK the caller is the writer; -EAGAIN -ETIME -ECANCELED -EPERM -EINVAL
+ * Runs on, Cancel, Memory   as kc_mutex_lock
+ */
+KC_EXPORT KC_MUST_CHECK int kc_rwlock_rdlock(kc_rwlock_t *l, kc_deadline_t dl);
+KC_EXPORT KC_MUST_CHECK int kc_rwlock_wrlock(kc_rwlock_t *l, kc_deadline_t dl);
+/* kc_rwlock_unlock — either kind. Returns 0; -EPERM another one writes, or nobody has it;
+ * -EINVAL. kc_rwlock_init — as clearing it, which is enough. Returns 0; -EINVAL. */
+KC_EXPORT int kc_rwlock_unlock(kc_rwlock_t *l);
+KC_EXPORT int kc_rwlock_init(kc_rwlock_t *l);
+
 /* kc_sem_init — permits to begin with, while nobody uses s; zeroed memory has none.
  * Returns  0; -EINVAL (permits < 0) */
 KC_EXPORT int kc_sem_init(kc_sem_t *s, long permits);
@@ -113,6 +117,21 @@ static inline int kc_wg_done(kc_wg_t *g)
 /* kc_wg_wait — wait for the count to be zero; then g may be gone, or counted up again.
  * Returns  0; -EAGAIN -ETIME -ECANCELED -EPERM -EINVAL */
 KC_EXPORT KC_MUST_CHECK int kc_wg_wait(kc_wg_t *g, kc_deadline_t dl);
+
+/* kc_event_set, kc_event_reset — it has happened: all who wait go on, and nobody waits any more
+ * until a reset. kc_event_init — as clearing it. Each Returns 0; -EINVAL. None waits. */
+KC_EXPORT int kc_event_init(kc_event_t *e);
+KC_EXPORT int kc_event_set(kc_event_t *e);
+KC_EXPORT int kc_event_reset(kc_event_t *e);
+/* kc_event_wait — Returns 0 it is set; -EAGAIN -ETIME -ECANCELED -EPERM -EINVAL */
+KC_EXPORT KC_MUST_CHECK int kc_event_wait(kc_event_t *e, kc_deadline_t dl);
+
+/* kc_barrier_init — for n at a time, while nobody uses it. Returns 0; -EINVAL (n < 1). */
+KC_EXPORT int kc_barrier_init(kc_barrier_t *b, long n);
+/* kc_barrier_wait — wait until n are here; then all go on, and it begins anew. Whoever leaves
+ * early is not counted. Returns 0, to the one that came last 1; -EINVAL (also not initialised)
+ * -EAGAIN -ETIME -ECANCELED -EPERM */
+KC_EXPORT KC_MUST_CHECK int kc_barrier_wait(kc_barrier_t *b, kc_deadline_t dl);
 
 /*
  * kc_once — run fn(arg) unless it has succeeded before; wait while somebody else runs it.

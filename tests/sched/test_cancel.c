@@ -331,6 +331,9 @@ static struct {
     kc_sem_t none;
     kc_wg_t group;
     kc_once_t once;
+    kc_rwlock_t shelf;
+    kc_event_t event;
+    kc_barrier_t barrier;
     kc_future_t *never;
 } vain;
 
@@ -406,6 +409,18 @@ static int call_once(void)
 {
     return kc_once(&vain.once, return_zero, NULL);
 }
+static int call_wrlock(void)
+{
+    return kc_rwlock_wrlock(&vain.shelf, KC_FOREVER);
+}
+static int call_event_wait(void)
+{
+    return kc_event_wait(&vain.event, KC_FOREVER);
+}
+static int call_barrier_wait(void)
+{
+    return kc_barrier_wait(&vain.barrier, KC_FOREVER);
+}
 static int call_await(void)
 {
     return kc_future_await(vain.never, NULL, kc_in(KC_S(1000)));
@@ -423,7 +438,8 @@ static const struct {
     { call_block, KCI_WHY_BLOCK },      { call_mutex_lock, KCI_WHY_MUTEX },
     { call_cond_wait, KCI_WHY_COND },   { call_sem_acquire, KCI_WHY_SEM },
     { call_wg_wait, KCI_WHY_WG },       { call_once, KCI_WHY_ONCE },
-    { call_await, KCI_WHY_FUTURE },
+    { call_await, KCI_WHY_FUTURE },     { call_wrlock, KCI_WHY_RWLOCK },
+    { call_event_wait, KCI_WHY_EVENT }, { call_barrier_wait, KCI_WHY_BARRIER },
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -451,7 +467,9 @@ static void cancel_each_call(void)
 static int occupy(void *arg)
 {
     ck_assert_int_eq(kc_mutex_lock(&vain.taken, KC_FOREVER), 0);
+    ck_assert_int_eq(kc_rwlock_rdlock(&vain.shelf, KC_FOREVER), 0);
     int rc = kc_once(&vain.once, kt_wait_for_ever, arg);
+    ck_assert_int_eq(kc_rwlock_unlock(&vain.shelf), 0);
     ck_assert_int_eq(kc_mutex_unlock(&vain.taken), 0);
     return rc;
 }
@@ -462,6 +480,7 @@ static kc_co_t *make_it_vain(void)
     vain.full = kc_chan(char, 0);
     vain.endless = kt_spawn(kt_wait_for_ever, NULL);
     ck_assert_int_eq(kc_wg_add(&vain.group, 1), 0);
+    ck_assert_int_eq(kc_barrier_init(&vain.barrier, 2), 0);
     ck_assert_int_eq(kc_future_create(&vain.never, 0), 0);
     kc_co_t *occupant = kt_spawn(occupy, NULL);
     kt_until_parked(occupant, KCI_WHY_SLEEP);
