@@ -176,10 +176,8 @@ static void rouse(kc_actor_t *a, struct kci_claim *claim)
     claim->tk = NULL;
     KCI_EACH(it, &a->mailbox->receivers) {
         struct kci_waiter *wt = KCI_OF(it, struct kci_waiter, node);
-        if (wt->elem == a->msg && kci_chan_claim_waiter(a->mailbox, wt, claim)) {
-            kci_chan_changed(a->mailbox);
-            return;
-        }
+        if (wt->elem == a->msg && kci_chan_claim_waiter(a->mailbox, wt, claim))
+            return; // the hint may stay hopeful, as when a receiver withdraws
     }
 }
 
