@@ -38,6 +38,10 @@ struct kci_flavor {
     int (*offer)(kc_chan_t *ch, const void *elem, void **grow);
     /* Take the oldest into elem (NULL: discard): 0, -EAGAIN none here now, -EACCES. */
     int (*take)(kc_chan_t *ch, void *elem);
+    /* Not NULL: the same for up to n elements of an array (NULL: discard) at once. Says how
+     * many were stored, or taken: fewer than n only where one more would be -EAGAIN. */
+    size_t (*offer_run)(kc_chan_t *ch, const unsigned char *elems, size_t n);
+    size_t (*take_run)(kc_chan_t *ch, unsigned char *elems, size_t n);
     /* How many offers would succeed now. */
     size_t (*room)(const kc_chan_t *ch);
     /* Elements that can be taken now. */

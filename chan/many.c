@@ -8,6 +8,8 @@
  * wakes them. A batch that cannot move anything waits with its next element, as a single call
  * does, and goes on once that is gone.
  *
+ * Where nobody waits on the other side and the flavour can, elements are moved in bulk.
+ *
  * A run ends early where the next element needs what only an unlocked section can give: a hook
  * to be called, an element put back to be freed, memory for an unlimited channel.
  *
@@ -31,12 +33,12 @@ struct batch {
     struct kci_claim woken[RUN];
 };
 
-static void step(struct batch *b, const kc_chan_t *ch)
+static void step(struct batch *b, const kc_chan_t *ch, size_t n)
 {
     if (b->elem)
-        b->elem += ch->elem_size;
-    b->left--;
-    b->done++;
+        b->elem += n * ch->elem_size;
+    b->left -= n;
+    b->done += n;
 }
 
 static int many_prepare(struct kci_clause *c)
@@ -78,16 +80,52 @@ static int try_one(struct kci_clause *c, struct batch *b)
     return rc;
 }
 
+/* Nobody waits on the other side: elements are only stored, up to `most` of them. */
+static size_t store_run(kc_chan_t *ch, struct batch *b, size_t most)
+{
+    if (!ch->fl->offer_run || kci_chan_is_closed(ch) || !kci_list_empty(&ch->receivers))
+        return 0;
+    size_t n = ch->fl->offer_run(ch, b->elem, most);
+    ch->sends += n;
+    return n;
+}
+
+/* Nobody waits for the places, and nothing was put back in front: elements are only taken. */
+static size_t fetch_run(kc_chan_t *ch, struct batch *b, size_t most)
+{
+    if (!ch->fl->take_run || ch->cancelled || ch->nreturned || !kci_list_empty(&ch->senders))
+        return 0;
+    size_t n = ch->fl->take_run(ch, b->elem, most);
+    ch->recvs += n;
+    return n;
+}
+
+static size_t move_run(struct kci_clause *c, struct batch *b, size_t most)
+{
+    kc_chan_t *ch = c->obj;
+    size_t n = most < b->left ? most : b->left;
+
+    n = b->one == &kci_send_source ? store_run(ch, b, n) : fetch_run(ch, b, n);
+    if (n) {
+        c->extra = 0;
+        kci_chan_changed(ch);
+    }
+    return n;
+}
+
 static int many_try(struct kci_clause *c)
 {
     struct batch *b = c->arg;
-    int rc, moved = 0;
+    size_t moved = 0, n;
+    int rc = 0;
 
-    while ((rc = try_one(c, b)) == 0) {
-        step(b, c->obj);
-        if (++moved == RUN || run_ends(b, c))
-            break;
-    }
+    do {
+        n = move_run(c, b, RUN - moved);
+        if (!n && (rc = try_one(c, b)) == 0)
+            n = 1;
+        step(b, c->obj, n);
+        moved += n;
+    } while (n && moved < RUN && !run_ends(b, c));
     return moved ? 0 : rc;
 }
 
@@ -122,7 +160,7 @@ static int many_settle(struct kci_clause *c, int rc)
     for (unsigned i = 0; i < b->nwoken; i++)
         kci_claim_finish(b->woken[i], 0);
     if (rc == 0 && b->parked)
-        step(b, c->obj);
+        step(b, c->obj, 1);
     if (b->one->settle)
         call_hook(c, b, rc);
     return rc;

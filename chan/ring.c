@@ -68,6 +68,53 @@ static int ring_take(kc_chan_t *ch, void *elem)
     return 0;
 }
 
+/* n elements from `slot` on are `before` bytes up to the end of the circle and `after` more. */
+static void halves(struct ring *r, const unsigned char *slot, size_t n, size_t half[2])
+{
+    size_t bytes = n * r->base.elem_size, upto_end = (size_t)(r->end - slot);
+
+    half[0] = bytes < upto_end ? bytes : upto_end;
+    half[1] = bytes - half[0];
+}
+
+static unsigned char *advance(struct ring *r, unsigned char *slot, const size_t half[2])
+{
+    slot += half[0];
+    return slot == r->end ? r->slots + half[1] : slot;
+}
+
+static size_t ring_offer_run(kc_chan_t *ch, const unsigned char *elems, size_t n)
+{
+    struct ring *r = (struct ring *)ch;
+    size_t room = (size_t)ch->cap - r->count, half[2];
+
+    n = n < room ? n : room;
+    halves(r, r->free, n, half);
+    if (half[0])
+        memcpy(r->free, elems, half[0]);
+    if (half[1])
+        memcpy(r->slots, elems + half[0], half[1]);
+    r->free = advance(r, r->free, half);
+    r->count += n;
+    return n;
+}
+
+static size_t ring_take_run(kc_chan_t *ch, unsigned char *elems, size_t n)
+{
+    struct ring *r = (struct ring *)ch;
+    size_t half[2];
+
+    n = n < r->count ? n : r->count;
+    halves(r, r->first, n, half);
+    if (elems && half[0])
+        memcpy(elems, r->first, half[0]);
+    if (elems && half[1])
+        memcpy(elems + half[0], r->slots, half[1]);
+    r->first = advance(r, r->first, half);
+    r->count -= n;
+    return n;
+}
+
 static size_t ring_room(const kc_chan_t *ch)
 {
     return (size_t)ch->cap - ((const struct ring *)ch)->count;
@@ -91,6 +138,8 @@ const struct kci_flavor kci_flavor_ring = {
     .init = ring_init,
     .offer = ring_offer,
     .take = ring_take,
+    .offer_run = ring_offer_run,
+    .take_run = ring_take_run,
     .room = ring_room,
     .len = ring_len,
     .front = ring_front,

@@ -3,16 +3,13 @@
  * tests/chan/test_many.c — many elements with one call: what goes in, what is said, what is
  * kept.
  */
-#include <pthread.h>
-
-#include "core/mem.h"
+#include "tests/chan/batch.h"
 #include "tests/chan/far.h"
-#include "tests/chan/kit.h"
 
-enum { RUN = 32, TOTAL = 2000 }; /* RUN: as in chan/many.c, where one lock ends */
+enum { TOTAL = 2000 };
 
 static const size_t sizes[] = { 1, 2, 7, RUN - 1, RUN, RUN + 1, 100, 2 * RUN };
-enum { SIZES = sizeof sizes / sizeof sizes[0], MOST = 100 };
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 /* ---- in order, complete ---- */
 
@@ -157,16 +154,7 @@ START_TEST(r2_a_batch_says_how_many_else_why_none)
 }
 END_TEST
 
-/* A batch in a coroutine of its own. */
-struct batch {
-    kc_chan_t *ch;
-    int v[MOST];
-    size_t n;
-    kc_deadline_t dl;
-    ssize_t got;
-    int next; /* what the call after it said */
-};
-
+/* In a coroutine of its own. */
 KC_CO(send_batch, struct batch *b;)
 {
     my->b->got = kc_chan_send_many(my->b->ch, my->b->v, my->b->n, my->b->dl);
@@ -178,15 +166,6 @@ KC_CO(recv_batch, struct batch *b;)
 {
     my->b->got = kc_chan_recv_many(my->b->ch, my->b->v, my->b->n, my->b->dl);
     return 0;
-}
-
-static struct batch numbered(kc_chan_t *ch, size_t n)
-{
-    struct batch b = { .ch = ch, .n = n, .dl = KC_FOREVER };
-
-    for (int i = 0; i < MOST; i++)
-        b.v[i] = i;
-    return b;
 }
 
 enum end { CLOSE, CANCEL_CALLER, CANCEL_CHANNEL, ENDS };
@@ -288,231 +267,6 @@ START_TEST(c3_a_closed_channel_is_drained_by_the_batch)
 }
 END_TEST
 
-/* ---- meeting who waits ---- */
-
-static void meets_waiters(struct trial *t)
-{
-    enum { WAITING = RUN + 8 };
-    struct call c[WAITING] = { { 0 } };
-    int v[WAITING];
-    kc_scope_t s;
-
-    for (int i = 0; i < WAITING; i++)
-        v[i] = i;
-    open_scope(&s);
-    for (int i = 0; i < WAITING; i++) {
-        c[i].ch = t->ch;
-        park_recv(&s, &c[i], (uint64_t)i + 1);
-    }
-    ck_assert_int_eq(kc_chan_send_many(t->ch, v, WAITING, KC_TRY), WAITING);
-    close_scope(&s, 0);
-    for (int i = 0; i < WAITING; i++) {
-        ck_assert_int_eq(c[i].rc, 0);
-        ck_assert_int_eq(c[i].value, i); // first come, first served
-    }
-    ck_assert_uint_eq(stats_of(t->ch).dropped, 0);
-    check_conserved(t->ch);
-}
-
-START_TEST(b10_a_batch_serves_waiting_receivers_in_their_order)
-{
-    try_kind(_i, meets_waiters);
-}
-END_TEST
-
-static void meets_senders(struct trial *t)
-{
-    enum { WAITING = RUN + 8 };
-    struct call c[WAITING] = { { 0 } };
-    int v[MOST], had = fill(t->ch, 7), got = 0;
-    kc_scope_t s;
-
-    if (t->kind > SEVEN)
-        return;
-    open_scope(&s);
-    for (int i = 0; i < WAITING; i++) {
-        c[i].ch = t->ch;
-        c[i].value = had + i;
-        park_send(&s, &c[i], (uint64_t)i + 1);
-    }
-    while (got < had + WAITING) {
-        ssize_t n = kc_chan_recv_many(t->ch, v + got, MOST - (size_t)got, KC_TRY);
-        ck_assert_int_gt(n, 0);
-        got += (int)n;
-    }
-    ck_assert_int_eq(got, had + WAITING);
-    for (int i = 0; i < got; i++)
-        ck_assert_int_eq(v[i], i);
-    close_scope(&s, 0);
-    check_deserted(t->ch);
-    check_conserved(t->ch);
-}
-
-START_TEST(b11_a_batch_takes_the_buffer_and_then_who_waits_behind_it)
-{
-    try_kind(_i, meets_senders);
-}
-END_TEST
-
-/* ---- dropping ---- */
-
-static void tells_all(enum kind kind, unsigned reason, const int *gone, const int *kept)
-{
-    struct told told = { 0 };
-    kc_chan_opts_t o = options_of(kind, sizeof(int));
-    struct batch b = numbered(NULL, 5);
-    kc_chan_t *ch;
-    int v[4], most = o.cap > 0 ? (int)o.cap : 1;
-
-    o.on_undelivered = tell;
-    o.arg = &told;
-    ck_assert_int_eq(kc_chan_make_ex(&ch, &o), 0);
-    ck_assert_int_eq(kc_chan_send_many(ch, b.v, b.n, KC_TRY), 5);
-    check_told(&told, reason, 5 - most, gone);
-    ck_assert_int_eq(kc_chan_recv_many(ch, v, 4, KC_TRY), most);
-    ck_assert_int_eq(memcmp(v, kept, sizeof(int) * (size_t)most), 0);
-    ck_assert_uint_eq(stats_of(ch).dropped, 5 - (uint64_t)most);
-    check_conserved(ch);
-    kc_chan_unref(ch);
-}
-
-static void dropping(void)
-{
-    tells_all(DROP_OLDEST, KC_UNDELIV_OLDEST, (int[]){ 0, 1, 2 }, (int[]){ 3, 4 });
-    tells_all(DROP_LATEST, KC_UNDELIV_LATEST, (int[]){ 2, 3, 4 }, (int[]){ 0, 1 });
-    tells_all(CONFLATED, KC_UNDELIV_CONFLATED, (int[]){ 0, 1, 2, 3 }, (int[]){ 4 });
-}
-
-START_TEST(o1_o2_u1_a_batch_reports_each_element_it_drops)
-{
-    try_workers(workers_of(_i), dropping);
-}
-END_TEST
-
-static void send_both(void *elem, unsigned reason, void *arg)
-{
-    kc_chan_t *ch = arg;
-    int v[2] = { *(int *)elem, (int)reason };
-
-    must_eq(kc_chan_send_many(ch, v, 2, KC_FOREVER), 2); // there is room
-    must_eq(kc_chan_send_many(ch, v, 2, KC_FOREVER), 1); // for one; it may not wait
-    must_eq(kc_chan_send_many(ch, v, 2, KC_FOREVER), -EPERM);
-}
-
-static void in_a_hook(void)
-{
-    kc_chan_t *log = kc_chan(int, 3), *ch;
-    int v[2] = { 4, 5 };
-
-    ck_assert_int_eq(kc_chan_make_ex(&ch, &(kc_chan_opts_t){ .cap = 1,
-                                                             .elem_size = sizeof(int),
-                                                             .overflow = KC_DROP_LATEST,
-                                                             .on_undelivered = send_both,
-                                                             .arg = log }),
-                     0);
-    ck_assert_int_eq(kc_chan_send_many(ch, v, 2, KC_FOREVER), 2);
-    ck_assert_int_eq(get(log), 5);
-    ck_assert_int_eq(get(log), KC_UNDELIV_LATEST);
-    ck_assert_int_eq(get(ch), 4);
-    kc_chan_unref(ch);
-}
-
-START_TEST(u7_in_a_hook_a_batch_sends_what_has_room)
-{
-    try_workers(workers_of(_i), in_a_hook);
-}
-END_TEST
-
-/* ---- elements of no size, discarding, memory ---- */
-
-static void nothing_and_nowhere(void)
-{
-    kc_chan_t *events = kc_chan_owned(0, 50), *ints = kc_chan(int, 50);
-    struct batch b = numbered(ints, 50);
-
-    ck_assert_int_eq(kc_chan_send_many(events, NULL, 60, KC_TRY), 50);
-    ck_assert_int_eq(kc_chan_recv_many(events, NULL, 40, KC_TRY), 40);
-    ck_assert_int_eq(kc_chan_recv_many(events, NULL, 40, KC_TRY), 10);
-    ck_assert_int_eq(kc_chan_send_many(ints, b.v, b.n, KC_TRY), 50);
-    ck_assert_int_eq(kc_chan_recv_many(ints, NULL, 49, KC_TRY), 49);
-    ck_assert_int_eq(get(ints), 49);
-    check_conserved(events);
-    check_conserved(ints);
-}
-
-START_TEST(b4_b7_events_are_counted_and_null_discards)
-{
-    try_workers(workers_of(_i), nothing_and_nowhere);
-}
-END_TEST
-
-static void limited(void)
-{
-    struct batch b = numbered(NULL, MOST);
-    kc_chan_t *ch;
-
-    ck_assert_int_eq(kc_chan_make_ex(&ch, &(kc_chan_opts_t){ .cap = KC_UNLIMITED,
-                                                             .elem_size = sizeof(int),
-                                                             .max_bytes = 70 * sizeof(int) }),
-                     0);
-    ck_assert_int_eq(kc_chan_send_many(ch, b.v, b.n, KC_FOREVER), 70);
-    ck_assert_int_eq(kc_chan_send_many(ch, b.v, b.n, KC_FOREVER), -ENOBUFS);
-    kc_chan_unref(ch);
-    // The first block of 64 is there, the second is refused.
-    ck_assert_int_eq(kc_chan_make(&ch, sizeof(int), KC_UNLIMITED), 0);
-    ck_assert_int_eq(put(ch, -1), 0);
-    ck_assert_int_eq(get(ch), -1);
-    kci_mem_fail_nth(1);
-    ck_assert_int_eq(kc_chan_send_many(ch, b.v, b.n, KC_FOREVER), 64);
-    kci_mem_fail_nth(1);
-    ck_assert_int_eq(kc_chan_send_many(ch, b.v, b.n, KC_FOREVER), -ENOMEM);
-    kci_mem_fail_nth(0);
-    ck_assert_uint_eq(kc_chan_len(ch), 64);
-    check_conserved(ch);
-    kc_chan_unref(ch);
-}
-
-START_TEST(o9_g5_a_batch_stops_where_memory_ends)
-{
-    try_workers(1, limited);
-}
-END_TEST
-
-/* ---- threads ---- */
-
-static void *thread_sends(void *arg)
-{
-    struct batch *b = arg;
-
-    b->got = kc_chan_send_many(b->ch, b->v, b->n, KC_FOREVER);
-    return NULL;
-}
-
-static void threads(struct trial *t)
-{
-    struct batch b = numbered(t->ch, 50);
-    pthread_t thread;
-    int v[MOST], next = 0;
-
-    if (t->kind > UNLIMITED)
-        return;
-    must_eq(pthread_create(&thread, NULL, thread_sends, &b), 0);
-    while (next < 50) {
-        ssize_t n = kc_chan_recv_many(t->ch, v, MOST, KC_FOREVER);
-        for (ssize_t i = 0; i < n; i++)
-            must_eq(v[i], next++);
-    }
-    pthread_join(thread, NULL);
-    ck_assert_int_eq(b.got, 50);
-    check_conserved(t->ch);
-}
-
-START_TEST(b15_a_thread_sends_a_batch_to_a_coroutine)
-{
-    try_kind(_i, threads);
-}
-END_TEST
-
 /* ---- verdicts from elsewhere ---- */
 
 static void far_away(void)
@@ -553,11 +307,4 @@ SUITE("chan/many", CASE_LOOP(b1_batches_of_any_size_arrive_in_order, LOSSLESS),
       CASE_LOOP(c2_t2_a_batch_that_ends_early_keeps_what_was_not_taken, LOSSLESS),
       CASE(t9_sending_waits_for_all_and_receiving_for_one),
       CASE_LOOP(c3_a_closed_channel_is_drained_by_the_batch, EVERY),
-      CASE_LOOP(b10_a_batch_serves_waiting_receivers_in_their_order, EVERY),
-      CASE_LOOP(b11_a_batch_takes_the_buffer_and_then_who_waits_behind_it, LOSSLESS),
-      CASE_LOOP(o1_o2_u1_a_batch_reports_each_element_it_drops, WORKERS),
-      CASE_LOOP(u7_in_a_hook_a_batch_sends_what_has_room, WORKERS),
-      CASE_LOOP(b4_b7_events_are_counted_and_null_discards, WORKERS),
-      CASE(o9_g5_a_batch_stops_where_memory_ends),
-      CASE_LOOP(b15_a_thread_sends_a_batch_to_a_coroutine, LOSSLESS),
       CASE_LOOP(r12_a_batch_takes_verdicts_one_by_one, WORKERS))
