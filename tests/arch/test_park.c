@@ -134,7 +134,7 @@ static void *wait_for_token(void *arg)
     return token ? NULL : arg;
 }
 
-START_TEST(signals_do_not_end_a_sleep)
+START_TEST(g3_signals_do_not_end_a_sleep)
 {
     struct kci_parker p;
     pthread_t sleeper;
@@ -164,4 +164,4 @@ SUITE("arch/park",
       CASE(a_wait_without_a_token_ends_at_its_time_and_not_before),
       CASE(a_time_in_the_past_does_not_wait),
       CASE(a_wake_ends_a_sleep_and_carries_what_was_written),
-      CASE(signals_do_not_end_a_sleep))
+      CASE(g3_signals_do_not_end_a_sleep))

@@ -4,6 +4,7 @@
  */
 #include <pthread.h>
 
+#include "core/mem.h"
 #include "tests/chan/kit.h"
 
 enum { CROWD = 1000 };
@@ -401,6 +402,47 @@ START_TEST(c10_a_waiting_call_keeps_the_channel_alive)
 }
 END_TEST
 
+/* ---- the end of the runtime ---- */
+
+static void drop(void *ch)
+{
+    kc_chan_unref(ch);
+}
+
+KC_CO(send_too_late, kc_chan_t *ch;)
+{
+    int v = 99;
+
+    return kc_send(my->ch, &v);
+}
+
+/* The root scope owns a full channel, with senders waiting behind it, when the program stops. */
+static int stop_with_elements(void *told)
+{
+    kc_chan_opts_t o = { .cap = 3, .elem_size = sizeof(int), .on_undelivered = tell, .arg = told };
+    kc_chan_t *ch;
+
+    must_eq(kc_chan_make_ex(&ch, &o), 0);
+    must_eq(kc_scope_own(kc_scope_current(), ch, drop), 0);
+    fill(ch, 3);
+    for (int i = 0; i < 5; i++)
+        kc_go(send_too_late, ch);
+    until(senders_on(ch) == 5);
+    return kc_stop(0);
+}
+
+START_TEST(u8_the_end_of_a_runtime_gives_what_is_stored_to_the_hook)
+{
+    static const int elems[] = { 0, 1, 2 };
+    kc_opts_t opts = { .workers = workers_of(_i) };
+    struct told told = { 0 };
+
+    ck_assert_int_eq(kc_run(stop_with_elements, &told, &opts), 0);
+    check_told(&told, KC_UNDELIV_DESTROYED, 3, elems);
+    ck_assert_uint_eq(kci_mem_blocks_in_use(), 0);
+}
+END_TEST
+
 SUITE("chan/close",
       CASE_LOOP(c1_closing_wakes_every_waiting_receiver, EVERY),
       CASE_LOOP(c2_closing_wakes_every_waiting_sender_and_each_keeps_its_element, EVERY),
@@ -410,6 +452,7 @@ SUITE("chan/close",
       CASE_LOOP(u6_cancelling_discards_what_is_stored_through_the_hook_in_order, EVERY),
       CASE_LOOP(c7_a_hook_may_call_its_own_channel_and_finds_it_cancelled, EVERY),
       CASE_LOOP(c11_the_last_producer_out_closes_the_channel_and_none_before, LOSSLESS),
+      CASE_LOOP(u8_the_end_of_a_runtime_gives_what_is_stored_to_the_hook, WORKERS),
       CASE_LOOP(c9_the_last_reference_gives_what_is_stored_to_the_hook_in_order, EVERY),
       CASE_LOOP(u1_the_hook_gets_each_element_once_and_aligned, EVERY),
       CASE_LOOP(c10_a_waiting_call_keeps_the_channel_alive, EVERY))

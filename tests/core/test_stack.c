@@ -212,7 +212,7 @@ static int end_of_touching(const char *mode, size_t size)
     return kt_exited(&end, 42);
 }
 
-START_TEST(the_byte_below_a_stack_cannot_be_touched)
+START_TEST(g6_the_byte_below_a_stack_cannot_be_touched)
 {
     ck_assert(end_of_touching(NULL, guarded_sizes[_i]));
 }
@@ -293,7 +293,7 @@ SUITE("core/stack", CASE(each_size_has_the_smallest_class_that_holds_it),
       CASE(a_stack_over_the_maximum_is_refused),
       CASE(a_pool_closed_too_early_goes_with_its_last_stack),
       CASE(without_memory_nothing_is_lost_and_the_next_call_works),
-      CASE_LOOP(the_byte_below_a_stack_cannot_be_touched, GUARDED),
+      CASE_LOOP(g6_the_byte_below_a_stack_cannot_be_touched, GUARDED),
       CASE_LOOP(a_protected_guard_holds_too, GUARDED),
       CASE_LOOP(a_marked_guard_holds_or_its_absence_is_counted, GUARDED),
       CASE_LOOP(without_guards_every_stack_is_counted_as_unguarded, GUARDED),

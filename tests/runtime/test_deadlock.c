@@ -38,7 +38,7 @@ static int all_receive(void *arg)
     return receive_for_ever(ch);
 }
 
-START_TEST(when_all_wait_for_each_other_they_are_cancelled)
+START_TEST(g1_when_all_wait_for_each_other_they_are_cancelled)
 {
     ck_assert_int_eq(run_checked(kt_workers(_i), all_receive, NULL), -EDEADLK);
     ck_assert_int_eq(cancelled, 11);
@@ -50,7 +50,7 @@ static int run_and_report(void *workers)
     return run_checked((int)(intptr_t)workers, all_receive, NULL) == -EDEADLK ? 0 : 1;
 }
 
-START_TEST(a_deadlock_is_reported_on_standard_error)
+START_TEST(g1_a_deadlock_is_reported_on_standard_error)
 {
     struct kt_end end = kt_child(run_and_report, KT_RESULT(kt_workers(_i)));
 
@@ -200,8 +200,8 @@ START_TEST(who_waits_for_a_timer_a_descriptor_or_a_function_is_not_stuck)
 }
 END_TEST
 
-SUITE("runtime/deadlock", CASE_WORKERS(when_all_wait_for_each_other_they_are_cancelled),
-      CASE_WORKERS(a_deadlock_is_reported_on_standard_error),
+SUITE("runtime/deadlock", CASE_WORKERS(g1_when_all_wait_for_each_other_they_are_cancelled),
+      CASE_WORKERS(g1_a_deadlock_is_reported_on_standard_error),
       CASE_WORKERS(a_ring_of_joins_is_a_deadlock),
       CASE_WORKERS(the_end_of_an_abandoned_function_may_leave_a_deadlock),
       CASE_WORKERS(a_deadlock_right_after_a_blocking_call_is_found),

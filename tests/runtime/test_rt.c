@@ -119,7 +119,7 @@ static int wait_and_count(void *arg)
     return rc;
 }
 
-START_TEST(shutting_down_cancels_and_joins_what_runs)
+START_TEST(g8_shutting_down_cancels_and_joins_what_runs)
 {
     create(kt_workers(_i));
     for (int i = 0; i < 100; i++)
@@ -235,7 +235,7 @@ SUITE("runtime/rt",
       CASE(what_cannot_be_created_leaves_the_handle_alone),
       CASE_WORKERS(creation_survives_each_failed_allocation), CASE_WORKERS(any_thread_may_spawn),
       CASE_WORKERS(a_coroutine_may_own_another_runtime),
-      CASE_WORKERS(shutting_down_cancels_and_joins_what_runs),
+      CASE_WORKERS(g8_shutting_down_cancels_and_joins_what_runs),
       CASE_WORKERS(a_shutdown_whose_deadline_passes_can_be_called_again),
       CASE_WORKERS(a_runtime_cannot_wait_for_its_own_end),
       CASE_WORKERS(after_a_failure_or_a_stop_nothing_more_can_be_spawned),

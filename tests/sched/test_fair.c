@@ -108,7 +108,7 @@ static int yield_until_flag(void *number)
     return kt_join(co);
 }
 
-START_TEST(who_only_yields_does_not_keep_out_what_comes_from_outside)
+START_TEST(g2_who_only_yields_does_not_keep_out_what_comes_from_outside)
 {
     ck_assert_int_eq(pipe(pipe_fd), 0);
     for (intptr_t i = 0; i < OUTSIDERS; i++) {
@@ -346,7 +346,7 @@ static int hog_beside_many(void *arg)
     return 0;
 }
 
-START_TEST(a_hog_stops_nobody_but_itself)
+START_TEST(g2_a_hog_stops_nobody_but_itself)
 {
     const kc_fn hogs[] = { hog_after_waking, hog_beside_timer, hog_beside_descriptor,
                            hog_beside_block, hog_beside_many };
@@ -394,10 +394,10 @@ START_TEST(one_free_worker_is_enough)
 END_TEST
 
 SUITE("sched/fair", CASE(on_one_worker_those_who_yield_take_turns),
-      CASE_WORKERS(who_only_yields_does_not_keep_out_what_comes_from_outside),
+      CASE_WORKERS(g2_who_only_yields_does_not_keep_out_what_comes_from_outside),
       CASE_WORKERS(a_crowd_that_only_yields_does_not_keep_it_out_either),
       CASE_WORKERS(who_never_waits_but_calls_the_library_gives_way),
       CASE(the_budget_is_what_the_options_say), CASE_WORKERS(checkpoints_spend_the_budget_too),
       CASE_WORKERS(work_spreads_over_all_workers),
       CASE_LOOP(the_newest_of_a_hog_runs_on_another_worker, 2),
-      CASE_LOOP(a_hog_stops_nobody_but_itself, 2), CASE_LOOP(one_free_worker_is_enough, 2))
+      CASE_LOOP(g2_a_hog_stops_nobody_but_itself, 2), CASE_LOOP(one_free_worker_is_enough, 2))

@@ -95,7 +95,7 @@ static bool becomes_quiet(void)
     return false;
 }
 
-START_TEST(a_runtime_that_waits_makes_no_wake_ups)
+START_TEST(g10_a_runtime_that_waits_makes_no_wake_ups)
 {
     create(kt_workers(_i));
     ck_assert(becomes_quiet());
@@ -147,5 +147,5 @@ START_TEST(one_event_at_a_time_wakes_one_worker)
 }
 END_TEST
 
-SUITE("sched/idle", CASE_WORKERS(a_runtime_that_waits_makes_no_wake_ups),
+SUITE("sched/idle", CASE_WORKERS(g10_a_runtime_that_waits_makes_no_wake_ups),
       CASE_WORKERS(one_event_at_a_time_wakes_one_worker))

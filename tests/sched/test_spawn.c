@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "arch/fiber_notes.h"
 #include "core/mem.h"
 #include "core/stack.h"
 #include "sched/sched.h"
@@ -82,6 +83,35 @@ START_TEST(each_coroutine_knows_itself_and_has_a_number_of_its_own)
     ck_assert_ptr_null(kc_self());
     ck_assert_int_eq(kt_run(kt_workers(_i), compare_selves, NULL), 0);
     ck_assert_ptr_null(kc_self());
+}
+END_TEST
+
+/* ---- many ---- */
+
+enum { CROWD = KCI_NOTES ? 2000 : 100000 };
+
+static _Atomic(int) standing;
+
+static int stand(void *gate)
+{
+    kt_count(&standing);
+    return kc_recv((kc_chan_t *)gate, NULL) == -EPIPE ? 0 : -EIO;
+}
+
+static int gather_crowd(void *unused)
+{
+    kc_chan_t *gate = kc_chan_owned(0, 0);
+
+    (void)unused;
+    for (int i = 0; i < CROWD; i++)
+        kt_go(stand, gate);
+    kt_until(&standing, CROWD); // all have a stack of their own now
+    return kc_chan_close(gate);
+}
+
+START_TEST(g4_a_hundred_thousand_live_at_once_under_the_default_limits)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), gather_crowd, NULL), 0);
 }
 END_TEST
 
@@ -344,6 +374,7 @@ END_TEST
 
 SUITE("sched/spawn", CASE_WORKERS(every_coroutine_runs_once_before_the_runtime_ends),
       CASE_WORKERS(coroutines_start_coroutines),
+      CASE_WORKERS(g4_a_hundred_thousand_live_at_once_under_the_default_limits),
       CASE_WORKERS(each_coroutine_knows_itself_and_has_a_number_of_its_own),
       CASE_WORKERS(a_copy_of_the_arguments_is_made_at_once),
       CASE(a_copy_may_take_a_quarter_of_the_stack_and_not_a_byte_more),
