@@ -6,6 +6,7 @@
  * is the end of that time that it tests.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -455,7 +456,61 @@ START_TEST(a_socket_forgotten_and_closed_during_a_wait_ends_for_its_peer)
 }
 END_TEST
 
+static bool is_readable(int fd, int timeout_ms)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, timeout_ms) == 1;
+}
+
+/* Where the set is no descriptor it says so, and there is nothing else to see. */
+START_TEST(the_sets_own_descriptor_is_readable_when_a_wait_would_not_sleep)
+{
+    int fds[2];
+
+    open_pollset();
+    open_pipe(fds);
+    int fd = kci_pollset_fd(ps, INT64_MAX);
+    if (fd != -ENOTSUP) {
+        ck_assert(!is_readable(fd, 0));
+        expect_arm(fds[0], KCI_POLL_RD, 7);
+        put_byte(fds[1]);
+        ck_assert(is_readable(fd, 0));
+        expect_one(7, KCI_POLL_RD);
+        ck_assert(!is_readable(fd, 0)); // reported once
+        kci_pollset_kick(ps);
+        ck_assert(is_readable(fd, 0));
+        expect_none();
+        ck_assert(!is_readable(fd, 0));
+    }
+    close_both(fds);
+    kci_pollset_destroy(ps);
+}
+END_TEST
+
+START_TEST(the_sets_own_descriptor_is_readable_from_its_time_on)
+{
+    open_pollset();
+    int64_t at = kci_os_now() + 2 * ms;
+    int fd = kci_pollset_fd(ps, at);
+    if (fd != -ENOTSUP) {
+        ck_assert(is_readable(fd, 10000));
+        ck_assert_int_ge(kci_os_now(), at);
+        ck_assert(is_readable(fd, 0)); // until it is waited for
+        expect_none();
+        ck_assert(!is_readable(fd, 0));
+        ck_assert_int_eq(kci_pollset_fd(ps, 1), fd); // long ago
+        ck_assert(is_readable(fd, 10000));
+        ck_assert_int_eq(kci_pollset_fd(ps, INT64_MAX), fd); // and taken back
+        ck_assert(!is_readable(fd, 0));
+    }
+    kci_pollset_destroy(ps);
+}
+END_TEST
+
 SUITE("arch/poll",
+      CASE(the_sets_own_descriptor_is_readable_when_a_wait_would_not_sleep),
+      CASE(the_sets_own_descriptor_is_readable_from_its_time_on),
       CASE(a_descriptor_is_reported_once_when_it_becomes_ready),
       CASE(arming_again_replaces_key_and_interest),
       CASE(the_other_end_closing_is_reported),
