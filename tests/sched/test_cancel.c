@@ -225,13 +225,16 @@ START_TEST(t15_of_several_threads_that_trigger_a_token_one_does)
 END_TEST
 
 /* Children come and go below a token that another thread triggers at some moment. */
+/* Each round is a rendezvous of three threads, slow where they share a busy processor. */
+enum { MEETINGS = 500 };
+
 static kc_cancel_t *parent;
 static _Atomic(int) begun, triggered, finished, missed;
 
 static void *create_and_destroy(void *arg)
 {
     (void)arg;
-    for (int round = 1; round <= ROUNDS; round++) {
+    for (int round = 1; round <= MEETINGS; round++) {
         kt_until(&begun, round);
         kc_cancel_t *kept = token(parent);
         for (int i = 0; i < 20; i++) {
@@ -254,7 +257,7 @@ START_TEST(t4_tokens_may_come_and_go_while_their_parent_triggers)
 
     for (int i = 0; i < 2; i++)
         ck_assert_int_eq(pthread_create(&threads[i], NULL, create_and_destroy, NULL), 0);
-    for (int round = 1; round <= ROUNDS; round++) {
+    for (int round = 1; round <= MEETINGS; round++) {
         parent = token(NULL);
         ka_store(&begun, round, release);
         for (int i = 0; i < round % 50; i++)
