@@ -30,6 +30,7 @@ struct entry {
     struct kci_lock lock;
     int fd;                  /* fixed */
     struct kci_reactor *r;   /* fixed */
+    uint32_t armed;          /* lock: how often; an event of an earlier time is out of date */
     struct kci_list waiters; /* lock: kci_waiter; their `elem` is the mask */
     unsigned closing;        /* lock: kc_fd_close is between forgetting and closing */
 };
@@ -96,6 +97,19 @@ static unsigned wanted(const struct entry *e)
     return ev;
 }
 
+/* Hear once of `ev`. An event that was fetched before, but not handled yet, is out of date from
+ * now on: if the descriptor is still ready there will be another. Else it would wake who waits
+ * for what was consumed meanwhile, or for another file of the same number. Locked. */
+static int arm(struct entry *e, unsigned ev)
+{
+    uint32_t time = e->armed + 1;
+    int rc = kci_pollset_arm(e->r->ps, e->fd, ev, (uint64_t)time << 32 | (uint32_t)e->fd);
+
+    if (!rc)
+        e->armed = time;
+    return rc;
+}
+
 /* ---- events ---- */
 
 /* What a waiter for `want` learns from `ev`; 0: nothing. */
@@ -129,17 +143,19 @@ static void finish(struct kci_list *won, unsigned ev)
 
 static void handle(struct kci_reactor *r, const struct kci_poll_event *pe)
 {
-    struct entry *e = entry_of(r, (int)pe->key, false);
+    struct entry *e = entry_of(r, (int)(uint32_t)pe->key, false);
     struct kci_list won, lost;
 
     KCI_ASSERT(e);
     kci_list_init(&won);
     kci_list_init(&lost);
     kci_lock(&e->lock);
-    collect(e, pe->ev, &won);
-    unsigned rest = wanted(e);
+    bool current = (uint32_t)(pe->key >> 32) == e->armed;
+    if (current)
+        collect(e, pe->ev, &won);
+    unsigned rest = current ? wanted(e) : 0;
     // A failure means the descriptor is gone: its waiters must not sleep for ever.
-    if (rest && kci_pollset_arm(r->ps, (int)pe->key, rest, pe->key))
+    if (rest && arm(e, rest))
         kci_queue_claim_all(&e->waiters, &lost);
     kci_unlock(&e->lock);
     finish(&won, pe->ev);
@@ -333,7 +349,7 @@ static int fd_arm(struct kci_clause *c)
     if (e->closing) // since this clause was prepared
         return -EBADF;
     kci_list_push(&e->waiters, &c->wt.node);
-    int rc = kci_pollset_arm(e->r->ps, e->fd, wanted(e), (uint64_t)e->fd);
+    int rc = arm(e, wanted(e));
     if (rc)
         kci_list_remove(&c->wt.node);
     return rc;
