@@ -33,8 +33,9 @@ void kci_os_discard(void *p, size_t bytes);
 
 /* How a guard was made. */
 enum kci_guard { KCI_GUARD_NONE, KCI_GUARD_MARK, KCI_GUARD_PROTECT };
-/* Make touching [p, p+bytes) crash. Tries the way that costs no mapping first. */
-enum kci_guard kci_os_guard(void *p, size_t bytes);
+/* Make touching [p, p+bytes) crash. Tries the way that costs no mapping first; protecting
+ * pages, which costs two, only if the caller can spare them. */
+enum kci_guard kci_os_guard(void *p, size_t bytes, bool may_protect);
 
 /* ---- time, randomness, processors ---- */
 

@@ -7,6 +7,8 @@
  *             free[c] links slots through a kci_stack stored just below their top
  *             out = slots in use; a closed pool with out == 0 is freed
  * Locks       pool->lock, held for pointer moves; mapping and guarding happen outside it
+ *             the process never has more than PROTECTS_MOST guards that cost mappings: beyond
+ *             that stacks go without, and are counted, so that memory can still be mapped
  * Rejected    one mmap and mprotect per stack: two mappings each, and vm.max_map_count (65,530)
  *             ends the program at 32,753 stacks. A guard marker costs none where the kernel has
  *             it.
@@ -26,6 +28,10 @@
 
 enum { CLASSES = 4, SLOTS_FIRST = 16, SLOTS_MOST = 1024 };
 
+/* Two mappings each, and vm.max_map_count is 65,530: the rest is left to the program. */
+enum { PROTECTS_MOST = 20000 };
+static _Atomic(unsigned) protects;
+
 static const size_t class_bytes[CLASSES] = { (size_t)16 << 10, (size_t)64 << 10,
                                              (size_t)256 << 10, (size_t)1 << 20 };
 
@@ -44,6 +50,7 @@ struct free_slot {
 struct kci_stack_pool {
     struct kci_lock lock;
     bool closed;
+    unsigned protects; /* of its slabs' slots */
     struct free_slot *free[CLASSES];
     struct slab *slabs[CLASSES];
     uint64_t out;
@@ -73,6 +80,7 @@ static void pool_free(struct kci_stack_pool *pool)
             kci_free(s);
         }
     }
+    ka_sub(&protects, pool->protects, relaxed); // relaxed: a budget, a little late is fine
     kci_free(pool);
 }
 
@@ -119,8 +127,12 @@ static struct slab *slab_create(int cls, unsigned slots)
 static bool slot_prepare(unsigned char *base, size_t bytes, int cls, struct kci_stack *out)
 {
     size_t guard = kci_os_page_bytes();
-    enum kci_guard how = kci_os_guard(base, guard);
+    bool spare = ka_load(&protects, relaxed) < PROTECTS_MOST; // relaxed: as in pool_free
+    enum kci_guard how = kci_os_guard(base, guard, spare);
 
+    out->protects = how == KCI_GUARD_PROTECT;
+    if (out->protects)
+        ka_add(&protects, 1, relaxed); // relaxed: as in pool_free
     out->lo = base + guard;
     out->top = base + bytes;
     out->cls = (short)cls;
@@ -134,8 +146,15 @@ static void count_unguarded(struct kci_stack_pool *pool)
     uint64_t n = ++pool->stats.unguarded;
     kci_unlock(&pool->lock);
     if (n == 1)
-        KCI_LOG(KCI_LOG_SCHED, "a stack has no guard page: the system is out of mappings "
+        KCI_LOG(KCI_LOG_SCHED, "a stack has no guard page: mappings are getting scarce "
                                "(vm.max_map_count); an overflow there would go unseen");
+}
+
+static void count_protected(struct kci_stack_pool *pool)
+{
+    kci_lock(&pool->lock);
+    pool->protects++;
+    kci_unlock(&pool->lock);
 }
 
 /* The next uncarved slot of the newest slab, or NULL. Under pool->lock. */
@@ -218,6 +237,8 @@ int kci_stack_get(struct kci_stack_pool *pool, size_t bytes, struct kci_stack *o
         return -ENOMEM;
     if (!slot_prepare(base, stride(cls), cls, out))
         count_unguarded(pool);
+    if (out->protects)
+        count_protected(pool);
     return 0;
 }
 
@@ -241,6 +262,8 @@ static void put_own_mapping(const struct kci_stack *st)
     size_t page = kci_os_page_bytes();
     size_t whole = (size_t)(st->top - st->lo) + page;
 
+    if (st->protects)
+        ka_sub(&protects, 1, relaxed); // relaxed: as in pool_free
     kci_note_stack_gone(st->valgrind_id);
     kci_note_stacks_gone(st->lo - page, whole);
     kci_os_unmap(st->lo - page, whole);

@@ -27,6 +27,7 @@ struct kci_stack {
     unsigned char *top; /* one past the highest, 16-byte aligned */
     unsigned valgrind_id;
     short cls;          /* size class, -1: a mapping of its own, KCI_STACK_GUEST */
+    bool protects;      /* its guard costs the process mappings */
 };
 
 struct kci_stack_stats {

@@ -82,13 +82,13 @@ static int ways_allowed(void)
     return ways;
 }
 
-enum kci_guard kci_os_guard(void *p, size_t bytes)
+enum kci_guard kci_os_guard(void *p, size_t bytes, bool may_protect)
 {
     int ways = ways_allowed();
 
     if ((ways & MAY_MARK) && madvise(p, bytes, ADVICE_GUARD_INSTALL) == 0)
         return KCI_GUARD_MARK;
-    if ((ways & MAY_PROTECT) && mprotect(p, bytes, PROT_NONE) == 0)
+    if ((ways & MAY_PROTECT) && may_protect && mprotect(p, bytes, PROT_NONE) == 0)
         return KCI_GUARD_PROTECT;
     return KCI_GUARD_NONE;
 }

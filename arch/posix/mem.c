@@ -58,7 +58,7 @@ void kci_os_discard(void *p, size_t bytes)
         memset(p, 0, bytes); // out of descriptors or mappings: at least it reads as zero
 }
 
-enum kci_guard kci_os_guard(void *p, size_t bytes)
+enum kci_guard kci_os_guard(void *p, size_t bytes, bool may_protect)
 {
     static _Atomic(int) allowed;         // 0 unknown, 1 yes, -1 no
     int ok = ka_load(&allowed, relaxed); // relaxed: all threads compute the same value
@@ -68,5 +68,6 @@ enum kci_guard kci_os_guard(void *p, size_t bytes)
         ok = want && (strcmp(want, "none") == 0 || strcmp(want, "mark") == 0) ? -1 : 1;
         ka_store(&allowed, ok, relaxed); // relaxed: as above
     }
-    return ok > 0 && mprotect(p, bytes, PROT_NONE) == 0 ? KCI_GUARD_PROTECT : KCI_GUARD_NONE;
+    ok = ok > 0 && may_protect && mprotect(p, bytes, PROT_NONE) == 0;
+    return ok ? KCI_GUARD_PROTECT : KCI_GUARD_NONE;
 }

@@ -240,7 +240,7 @@ START_TEST(without_guard_marks_a_guard_is_a_protected_page)
 
     ck_assert_ptr_nonnull(p);
     refuse(SYS_madvise, ADVICE_GUARD_INSTALL, EINVAL);
-    ck_assert_int_eq(kci_os_guard(p, page), KCI_GUARD_PROTECT);
+    ck_assert_int_eq(kci_os_guard(p, page, true), KCI_GUARD_PROTECT);
     p[page] = 1;
     kci_os_unmap(p, 2 * page);
 }
@@ -259,7 +259,7 @@ START_TEST(out_of_mappings_too_there_is_no_guard_and_no_crash)
     if (child == 0) {
         refuse(SYS_madvise, ADVICE_GUARD_INSTALL, EINVAL);
         refuse(SYS_mprotect, 0, ENOMEM); // PROT_NONE
-        enum kci_guard how = kci_os_guard(p, page);
+        enum kci_guard how = kci_os_guard(p, page, true);
         p[0] = 1;
         _exit(how == KCI_GUARD_NONE ? 0 : 1);
     }

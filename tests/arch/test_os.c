@@ -131,7 +131,7 @@ START_TEST(locked_memory_can_be_discarded_and_guarded)
     if (mlock(p, 3 * page) != 0)
         return; // the limit on locked memory is below three pages
     memset(p, 'x', 3 * page);
-    ck_assert_int_ne(kci_os_guard(p, page), KCI_GUARD_NONE);
+    ck_assert_int_ne(kci_os_guard(p, page, true), KCI_GUARD_NONE);
     kci_os_discard(p + page, 2 * page);
     ck_assert(all_are(p + page, 2 * page, 0));
     expect_crash(p + page - 1);
@@ -144,7 +144,7 @@ START_TEST(a_guard_crashes_and_its_neighbours_do_not)
     size_t page = kci_os_page_bytes();
     char *p = map_pages(3);
 
-    ck_assert_int_ne(kci_os_guard(p + page, page), KCI_GUARD_NONE);
+    ck_assert_int_ne(kci_os_guard(p + page, page, true), KCI_GUARD_NONE);
     expect_crash(p + page);
     expect_crash(p + 2 * page - 1);
     ck_assert_int_eq(signal_of_touching(p + page - 1), 0);
@@ -158,7 +158,7 @@ START_TEST(a_guard_outlives_the_discarding_of_what_it_guards)
     size_t page = kci_os_page_bytes();
     char *p = map_pages(2);
 
-    ck_assert_int_ne(kci_os_guard(p, page), KCI_GUARD_NONE);
+    ck_assert_int_ne(kci_os_guard(p, page, true), KCI_GUARD_NONE);
     kci_os_discard(p + page, page);
     expect_crash(p);
     kci_os_unmap(p, 2 * page);
@@ -178,7 +178,7 @@ START_TEST(the_environment_can_choose_how_to_guard)
     char *p = map_pages(1);
 
     ck_assert_int_eq(setenv("KCORO_GUARD", ways[_i].name, 1), 0);
-    enum kci_guard how = kci_os_guard(p, kci_os_page_bytes());
+    enum kci_guard how = kci_os_guard(p, kci_os_page_bytes(), true);
     // Not every kernel can mark; nothing else may happen instead.
     ck_assert_msg(how == ways[_i].how || (ways[_i].how == KCI_GUARD_MARK && !how), "%s gave %d",
                   ways[_i].name, (int)how);
