@@ -157,9 +157,10 @@ int kc_rt_create(kc_rt_t **out, const kc_opts_t *opts)
 {
     struct kc_cancel *shutdown;
     struct kc_rt *rt;
-    int rc = out ? kc_cancel_create(&shutdown, NULL) : -EINVAL;
+    bool driven = opts && opts->workers == KC_WORKERS_NONE;
+    int rc = !out ? -EINVAL : driven && kci_worker_self() ? -EPERM : 0;
 
-    if (rc)
+    if (rc || (rc = kc_cancel_create(&shutdown, NULL)))
         return rc;
     if ((rc = start(&rt, opts, NULL, NULL, shutdown))) {
         kc_cancel_unref(shutdown);
@@ -204,13 +205,15 @@ int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl)
 {
     if (!rt || !rt->shutdown)
         return -EINVAL;
-    if (kc_rt_current() == rt)
+    if (kc_rt_current() == rt || (rt->driven && kci_worker_self()))
         return -EPERM;
     kc_cancel_trigger(rt->shutdown, -ECANCELED);
     int rc = rt->driven ? drive_to_end(rt, dl) : await_end(rt, dl);
     if (rc)
         return rc;
     struct kc_cancel *shutdown = rt->shutdown;
+    while (rt->driven && ka_xchg(&rt->driving, 1, acquire)) // E-DRIVE in
+        kci_os_yield_thread(); // another thread is about to leave
     kci_rt_join_workers(rt);
     kci_rt_free(rt);
     kc_cancel_unref(shutdown);

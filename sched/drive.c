@@ -138,7 +138,7 @@ static void drive_clock(struct kc_rt *rt, int64_t until_ns)
     for (;;) {
         while (take_turns(w, TURNS)) {}
         int64_t next = kci_timers_next(rt->timers);
-        if (next > until_ns)
+        if (next > until_ns || ka_load(&rt->stop, acquire)) // E-STOP in
             break;
         kci_rt_set_clock(rt, next);
     }

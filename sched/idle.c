@@ -433,7 +433,8 @@ bool kci_idle_enter(struct kci_worker *w)
     enter_idle(w, &polls);
     KCI_ASSERT(polls);
     kci_fence_seq_cst(); // E-IDLE in
-    return work_elsewhere(w->rt) || has_bound(w);
+    // Its turns may have ended with one in the slot. relaxed: the driver's own
+    return work_elsewhere(w->rt) || has_bound(w) || ka_load(&w->lifo, relaxed);
 }
 
 void kci_idle_leave(struct kci_worker *w)

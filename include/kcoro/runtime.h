@@ -69,8 +69,9 @@ KC_EXPORT int kc_stop(int rc);
 /*
  * kc_rt_create — start a runtime whose workers are all threads of its own.
  *
- * Returns  0; -ENOMEM -EMFILE -EAGAIN -EINVAL as kc_run; *out untouched on failure
- * Runs on  plain thread; coroutine of another runtime
+ * Returns  0; -ENOMEM -EMFILE -EAGAIN -EINVAL as kc_run; -EPERM without workers, from a
+ *          coroutine; *out untouched on failure
+ * Runs on  plain thread; coroutine of another runtime, but with KC_WORKERS_NONE
  */
 KC_EXPORT KC_MUST_CHECK int kc_rt_create(kc_rt_t **out, const kc_opts_t *opts);
 
@@ -85,8 +86,8 @@ KC_EXPORT int kc_rt_spawn(kc_rt_t *rt, kc_fn fn, void *arg);
 /*
  * kc_rt_shutdown — cancel what runs, join it, free the runtime.
  *
- * Returns  0 freed; -ETIME still live at `dl`, call again; -EPERM from one of its own
- *          coroutines
+ * Returns  0 freed; -ETIME still live at `dl`, call again; -EBUSY another thread is polling it,
+ *          call again; -EPERM from one of its own coroutines, or without workers from any
  * Runs on  plain thread; coroutine of another runtime (blocks its worker)
  */
 KC_EXPORT KC_MUST_CHECK int kc_rt_shutdown(kc_rt_t *rt, kc_deadline_t dl);

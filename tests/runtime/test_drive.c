@@ -402,6 +402,47 @@ START_TEST(a_real_clock_cannot_be_moved)
 }
 END_TEST
 
+/* Longer than a poll's turns, and mostly one of two in the slot. */
+static int answer(void *arg)
+{
+    kc_chan_t *const *ch = arg;
+    int v;
+
+    while (kc_recv(ch[0], &v) == 0 && kc_send(ch[1], &v) == 0) {}
+    return 0;
+}
+
+static int ask_and_answer(void *arg)
+{
+    kc_chan_t *ch[2] = { kc_chan(int, 0), kc_chan(int, 0) };
+    kc_scope_t s;
+
+    (void)arg;
+    ck_assert_int_eq(kc_scope_open(&s, NULL), 0);
+    kt_go(answer, ch);
+    for (int i = 0, v; i < 3000; i++) {
+        ck_assert_int_eq(kc_send(ch[0], &i), 0);
+        ck_assert_int_eq(kc_recv(ch[1], &v), 0);
+    }
+    kc_chan_close(ch[0]);
+    ck_assert_int_eq(kc_scope_close(&s), 0);
+    return kt_count((void *)&counter);
+}
+
+START_TEST(g7_two_who_only_wake_each_other_are_not_forgotten)
+{
+    create(KC_WORKERS_NONE, 0);
+    struct pollfd p = { .fd = kc_rt_fd(rt), .events = POLLIN };
+
+    ck_assert_int_eq(kc_rt_spawn(rt, ask_and_answer, NULL), 0);
+    while (p.fd >= 0 && ka_load(&counter, acquire) < 1) {
+        ck_assert_int_eq(poll(&p, 1, 10000), 1);
+        ck_assert_int_ge(kc_rt_poll(rt, KC_TRY), 0);
+    }
+    destroy();
+}
+END_TEST
+
 SUITE("runtime/drive", CASE(polling_runs_what_can_run_and_counts_its_turns),
       CASE(polling_returns_although_there_is_always_more_to_run),
       CASE(polling_waits_for_the_next_timer),
@@ -409,6 +450,7 @@ SUITE("runtime/drive", CASE(polling_runs_what_can_run_and_counts_its_turns),
       CASE(any_thread_may_poll_one_at_a_time),
       CASE(g7_a_foreign_loop_learns_from_one_descriptor_when_to_poll),
       CASE(g7_what_a_poll_left_undone_shows_at_the_descriptor),
+      CASE(g7_two_who_only_wake_each_other_are_not_forgotten),
       CASE(shutting_down_drives_a_runtime_to_its_end),
       CASE(only_a_plain_thread_may_drive_and_only_what_has_no_workers),
       CASE(creation_without_workers_survives_each_failed_allocation),
