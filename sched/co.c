@@ -37,7 +37,6 @@ static void finish(struct kc_co *co)
     struct kci_list woken;
 
     kci_entered_leave_all(&co->entered);
-    kci_locals_unref(co->locals);
     kci_list_init(&woken);
     kci_lock(&co->lock);
     co->ended = true;
@@ -46,6 +45,10 @@ static void finish(struct kc_co *co)
     kci_waiters_finish(&woken, 0);
     ka_add(&co->rt->stat_completed, 1, relaxed); // relaxed: a counter
     kci_scope_leave(co->home, co, co->ret);
+    // That may have called back as us: what was deferred or entered there is over too.
+    run_deferred(co);
+    kci_entered_leave_all(&co->entered);
+    kci_locals_unref(co->locals);
 }
 
 static bool is_guest(const struct kc_co *co)
@@ -59,7 +62,9 @@ void kci_co_left(struct kc_co *co)
     if (is_guest(co)) { // its stack is the caller's again before anybody hears of its end
         kci_coro_fini(&co->coro);
         kci_stack_unwrap(&co->stack);
+        struct kc_co *next = kci_worker_pretend(NULL); // callbacks are not the next one's
         finish(co);
+        kci_worker_pretend(next);
     }
     kc_co_unref(co);
 }

@@ -162,6 +162,8 @@ struct kci_worker *kci_worker_self(void);
 void kci_worker_set_self(struct kci_worker *w);
 /* The running coroutine; NULL on other threads and in a worker's own loop. */
 struct kc_co *kci_co_self(void);
+/* Say that cur runs (NULL: the worker's own loop). Returns who did until now. */
+struct kc_co *kci_worker_pretend(struct kc_co *cur);
 /* Make co runnable. It must be suspended, or about to be with its context saved. Any thread. */
 void kci_ready(struct kc_co *co);
 /* The same, to run on w next, whether or not it stays there. */

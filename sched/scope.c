@@ -106,22 +106,20 @@ void kci_scope_leave(struct kci_scope *s, struct kc_co *co, int ret)
     kci_list_init(&woken);
     kci_list_init(&in_vain);
     kci_lock(&s->token.lock);
+    if (decides(s, co, ret)) { // before it counts as gone: the scope must not close meanwhile
+        kci_unlock(&s->token.lock);
+        kc_cancel_trigger(&s->token, ret < 0 ? ret : -ECANCELED);
+        kci_lock(&s->token.lock);
+    }
     kci_list_remove(&co->member.node);
     KCI_ASSERT(s->live > 0);
     s->live--;
     report(s, co, ret, &told);
-    bool cancel = decides(s, co, ret);
-    if (cancel)
-        kc_cancel_ref(&s->token);
     if (s->live <= s->rest)
         kci_queue_claim_all(&s->joiners, &woken);
     if (s->live == 0)
         kci_queue_claim_all(&s->askers, &in_vain);
     kci_unlock(&s->token.lock);
-    if (cancel) {
-        kc_cancel_trigger(&s->token, ret < 0 ? ret : -ECANCELED);
-        kc_cancel_unref(&s->token);
-    }
     kci_claim_finish(told, 0);
     kci_waiters_finish(&in_vain, -ECHILD);
     kci_waiters_finish(&woken, 0);

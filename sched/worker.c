@@ -46,6 +46,15 @@ KCI_NOINLINE KCI_OWNER_ONLY const void *kci_self_id(void)
     return co ? (const void *)co : (const void *)&this_worker;
 }
 
+KCI_OWNER_ONLY struct kc_co *kci_worker_pretend(struct kc_co *cur)
+{
+    struct kci_worker *w = kci_worker_self();
+    struct kc_co *before = w->cur;
+
+    w->cur = cur;
+    return before;
+}
+
 /* xorshift64*, Vigna 2016. */
 KCI_OWNER_ONLY uint64_t kci_worker_random(struct kci_worker *w)
 {

@@ -92,6 +92,41 @@ START_TEST(a_value_that_cannot_be_set_is_refused_and_the_others_stay)
 }
 END_TEST
 
+static int set_and_fail(void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(kc_local_set(&key_a, KT_RESULT(5)), 0);
+    return -EIO;
+}
+
+static void look(void *seen)
+{
+    *(void **)seen = kc_local_get(&key_a);
+}
+
+/* Its failure cancels the scope, and the callback runs as what is left of it. */
+static int fail_with_callback(void *arg)
+{
+    kc_cancel_reg_t reg;
+    void *seen = NULL;
+    kc_scope_t s;
+
+    (void)arg;
+    ck_assert_int_eq(kc_scope_open(&s, NULL), 0);
+    ck_assert_int_eq(kc_cancel_on(kc_scope_token(&s), &reg, look, &seen), 0);
+    kt_go(set_and_fail, NULL);
+    ck_assert_int_eq(kc_scope_close(&s), -EIO);
+    ck_assert_ptr_eq(seen, KT_RESULT(5));
+    return 0;
+}
+
+START_TEST(a_callback_of_the_last_moment_still_finds_the_values)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), fail_with_callback, NULL), 0);
+}
+END_TEST
+
 SUITE("sched/locals", CASE_WORKERS(a_child_finds_the_values_of_the_moment_it_was_spawned),
+      CASE_WORKERS(a_callback_of_the_last_moment_still_finds_the_values),
       CASE(many_keys_are_set_changed_and_forgotten),
       CASE(a_value_that_cannot_be_set_is_refused_and_the_others_stay))
