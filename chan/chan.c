@@ -9,6 +9,8 @@
  * Life    until nobody has a reference and nobody waits. Waiters are counted under the lock,
  *         which they hold anyway; a reference for each would cost two more locked instructions.
  *         Who was won does not come back to the channel, so the winner's partner counts it out.
+ *         Where partners are elsewhere (flavours that are not direct) a waiter has a reference
+ *         too: it keeps the channel in reach of those who will serve it.
  */
 #include "chan/chan.h"
 
@@ -287,7 +289,9 @@ void kc_chan_unref(kc_chan_t *ch)
 
 void kci_chan_release(struct kci_clause *c)
 {
-    if (KCI_UNLIKELY(c->last))
+    if (KCI_UNLIKELY(c->held))
+        kc_chan_unref(c->obj);
+    else if (KCI_UNLIKELY(c->last))
         destroy(c->obj);
 }
 

@@ -115,6 +115,8 @@ static int arm_on(struct kci_clause *c, struct kci_list *queue, bool is_send)
         return rc;
     }
     ch->parked++;
+    if ((c->held = !ch->fl->direct))
+        kc_chan_ref(ch); // who would serve it, a connection, has only a borrowed one
     if (KCI_UNLIKELY(ch->watched))
         kci_chan_awaited(ch, is_send);
     return 0;

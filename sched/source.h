@@ -24,7 +24,7 @@ struct kci_clause {
     void *scratch;          /* the source's own, from prepare to cleanup */
     unsigned extra;         /* the source's own, from try to settle */
     bool shared;            /* one of several clauses behind one ticket */
-    bool last;              /* the source's own, from disarm to release */
+    bool held, last;        /* the source's own, from arm and disarm to release */
 };
 
 /* Only what is read before it is written: clearing all of it would cost more than a buffered
@@ -39,7 +39,7 @@ static inline void kci_clause_init(struct kci_clause *c, const struct kci_source
     c->scratch = NULL;
     c->extra = 0;
     c->shared = false;
-    c->last = false;
+    c->held = c->last = false;
 }
 
 struct kci_source {
@@ -67,8 +67,8 @@ struct kci_source {
     /* Unlocked, after the clause was tried with a result or won while parked. Returns what the
      * caller is told: rc, or what the object has to say. NULL: rc. */
     int (*settle)(struct kci_clause *c, int rc);
-    /* Keep obj alive across a park: before arm, locked; and unlocked after disarm, or after c
-     * was won. May be NULL. */
+    /* Keep obj alive across a park: before arm, locked; and unlocked after disarm, after c was
+     * won, or after arm failed. May be NULL. */
     void (*hold)(void *obj);
     void (*release)(struct kci_clause *c);
 };

@@ -53,6 +53,29 @@ START_TEST(one_channel_serves_both_directions)
 }
 END_TEST
 
+/* The connection serves the handle that the call keeps. */
+static void wait_without_handle(struct rig *r)
+{
+    kc_chan_t *home = export_chan(r, "x", 4, 8, KC_PEER_RECV);
+    struct call waits = { .ch = open_chan(r, "x", 4, 0), .dl = KC_FOREVER };
+    kc_scope_t s;
+
+    must_eq(kc_scope_open(&s, NULL), 0);
+    go_recv(&s, &waits);
+    until(receivers_on(waits.ch) == 1);
+    drop_chan(r, waits.ch);
+    must_eq(put(home, 7), 0);
+    must_eq(kc_scope_close(&s), 0);
+    must_eq(waits.rc, 0);
+    must_eq(waits.value, 7);
+}
+
+START_TEST(c10_a_waiting_call_keeps_a_remote_channel_in_reach)
+{
+    try_rig(_i, wait_without_handle);
+}
+END_TEST
+
 static void descriptors_stay(struct rig *r)
 {
     kc_chan_t *ch;
@@ -536,6 +559,7 @@ END_TEST
 
 SUITE("ipc/chan", CASE_LOOP(what_is_sent_arrives_and_the_answer_comes_back, WORKERS),
       CASE_LOOP(one_channel_serves_both_directions, WORKERS),
+      CASE_LOOP(c10_a_waiting_call_keeps_a_remote_channel_in_reach, WORKERS),
       CASE_LOOP(items_keep_their_order_into_a_buffered_channel, WORKERS),
       CASE_LOOP(items_keep_their_order_into_a_rendezvous, WORKERS),
       CASE_LOOP(items_keep_their_order_through_a_window_of_one, WORKERS),
