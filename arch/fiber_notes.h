@@ -154,6 +154,15 @@ static inline unsigned kci_note_stack(void *lo, void *hi)
     return 0;
 #endif
 }
+/* What was a stack is ordinary memory again. */
+static inline void kci_note_memory(void *lo, size_t bytes)
+{
+    (void)lo;
+    (void)bytes;
+#ifdef KCI_VALGRIND
+    VALGRIND_MAKE_MEM_UNDEFINED(lo, bytes);
+#endif
+}
 static inline void kci_note_stack_gone(unsigned id)
 {
     (void)id;

@@ -139,6 +139,8 @@ static void tell_end(kc_actor_t *a, int why)
     kci_list_init(&notices);
     kci_lock(&a->lock);
     a->ended = true;
+    if (a->cancelled)
+        why = a->why; // also if that came when it was leaving
     a->why = why;
     kci_list_splice(&notices, &a->notices);
     kci_unlock(&a->lock);

@@ -31,16 +31,17 @@ struct kc_msg {
     kc_future_t *reply; /* NULL: nobody asked */
 };
 
-/* Elements that have left the mailbox. Locked. */
-static uint64_t gone(const kc_chan_t *ch)
+/* Elements that have ever been in the mailbox. Locked. */
+static uint64_t entered(const kc_chan_t *ch)
 {
-    // With DROP_LATEST what was dropped has never been in it.
-    return ch->recvs + (ch->overflow == KC_DROP_LATEST ? 0 : ch->undelivered);
+    return ch->sends - (ch->overflow == KC_DROP_LATEST ? ch->dropped : 0);
 }
 
-static uint64_t stored(const kc_chan_t *ch)
+/* Of these, those that have left it. Not counted at the exits: what a remote sender had on its
+ * way is reported as undelivered too. Locked. */
+static uint64_t gone(const kc_chan_t *ch)
 {
-    return ch->fl->len(ch) + ch->nreturned;
+    return entered(ch) - ch->fl->len(ch) - ch->nreturned;
 }
 
 /* ---- the source that an actor waits for: its mailbox, or an ask ---- */
@@ -189,7 +190,7 @@ static int post(kc_actor_t *a, struct ask *q)
     kci_lock(&ch->lock);
     bool closed = kci_chan_is_closed(ch);
     if (!closed) {
-        q->after = gone(ch) + stored(ch);
+        q->after = entered(ch);
         kci_list_push(&a->asks, &q->node);
         rouse(a, &claim);
     }

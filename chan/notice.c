@@ -69,8 +69,8 @@ static void send_later(struct notice *n)
     kci_clause_init(&n->clause, &kci_send_source, n->exits, &n->exit);
     kci_ticket_init(&n->tk, verdict);
     if (kci_clause_start(&n->clause, &n->tk) != -EINPROGRESS) {
-        n->waits = false;
-        let_go(n);
+        kc_scope_disown(scope, n);
+        discard(n);
     }
 }
 

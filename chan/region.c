@@ -73,6 +73,17 @@ static struct kci_region *find(uint64_t id)
     return found;
 }
 
+/* From now on it is in use: nobody detaches it before kci_region_leave. */
+static int enter(struct kci_region *r)
+{
+    kci_lock(&r->lock);
+    int rc = r->closing ? -ENOENT : 0;
+    if (!rc)
+        r->users++;
+    kci_unlock(&r->lock);
+    return rc;
+}
+
 int kc_region_register(uint64_t *id, void *addr, size_t len, const kc_region_backend_t *backend,
                        void *env)
 {
@@ -105,23 +116,17 @@ int kc_region_export(uint64_t id, void *out, size_t *size)
 
     if (!r)
         return out && size ? -ENOENT : -EINVAL;
+    if (enter(r)) {
+        unref(r);
+        return -ENOENT;
+    }
     bool can = r->backend && r->backend->share;
     int rc = can ? r->backend->share(r->handle, r->env, out, size) : -ENOTSUP;
-    unref(r);
+    kci_region_leave(r);
     return rc;
 }
 
 /* ---- descriptors ---- */
-
-static int enter(struct kci_region *r)
-{
-    kci_lock(&r->lock);
-    int rc = r->closing ? -ENOENT : 0;
-    if (!rc)
-        r->users++;
-    kci_unlock(&r->lock);
-    return rc;
-}
 
 int kc_region_desc(uint64_t id, size_t offset, size_t n, kc_zdesc_t *out)
 {

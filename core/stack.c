@@ -255,6 +255,7 @@ void kci_stack_wrap(void *memory, size_t bytes, struct kci_stack *out)
 void kci_stack_unwrap(const struct kci_stack *st)
 {
     kci_note_stack_gone(st->valgrind_id);
+    kci_note_memory(st->lo, (size_t)(st->top - st->lo));
 }
 
 static void put_own_mapping(const struct kci_stack *st)

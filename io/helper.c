@@ -42,7 +42,7 @@ static int start(void)
     rc = -pthread_create(&helper.thread, NULL, look_after, helper.r);
     if (rc)
         kci_reactor_destroy(helper.r);
-    return rc;
+    return rc == -EAGAIN ? -ENOMEM : rc; // -EAGAIN would read as "not ready"
 }
 
 static void stop(void)

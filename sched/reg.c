@@ -74,6 +74,8 @@ int kc_cancel_off(kc_cancel_reg_t *handle)
         r->fn = NULL;
         return 1;
     }
+    if (kci_call_is_mine(&r->call))
+        r->fn = NULL; // so that whoever takes it back once more finds nothing
     kci_call_wait(&r->call);
     return 0;
 }

@@ -53,14 +53,14 @@ int kc_timer_start(kc_timer_t *handle, kc_deadline_t first, int64_t period_ns,
         return -EINVAL;
     if (!rt)
         return -EPERM;
-    int64_t when = first.ns < 1 ? 1 : first.ns;
+    int64_t when = first.ns < 1 ? 1 : first.ns, now = kci_rt_now(rt);
     bool inside = u->rt == rt && kci_timer_again(rt->timers, &u->timer, when);
     if (!inside)
         (void)kc_timer_stop(handle);
     u->rt = rt;
     u->fn = fn;
     u->arg = arg;
-    u->next = when;
+    u->next = when > 1 ? when : now; // 1 is what kc_in(0) says: no moment of a series
     u->period = period_ns;
     if (!inside) {
         u->timer.fn = fire;

@@ -32,6 +32,7 @@ struct selection {
     uint16_t *order;
     size_t n, nlocks;
     int after;        /* earliest moment clause, or -1 */
+    int refused;      /* clause that could not be armed, or -1 */
     kc_deadline_t dl; /* the caller's, or that moment if earlier */
 };
 
@@ -191,33 +192,36 @@ static int try_all(struct selection *s, int *rc)
     return -1;
 }
 
-static void disarm(struct kci_clause *c)
+static int arm(struct kci_clause *c, struct kci_ticket *tk, uint64_t gen, int index)
 {
-    // A clause of select is never asynchronous (arm refuses), so this cannot come too late.
-    (void)c->src->disarm(c);
-    if (c->src->release)
-        c->src->release(c);
+    kci_waiter_init(&c->wt, tk, gen, c->arg);
+    c->wt.index = index;
+    if (c->src->hold)
+        c->src->hold(c->obj);
+    return c->src->arm(c);
 }
 
-/* Queue a waiter on every object, or on none. Locked. */
+static void release_first(struct selection *s, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct kci_clause *c = &s->clauses[i];
+        if (c->src && c->src->release)
+            c->src->release(c);
+    }
+}
+
+/* Queue a waiter on every object, or on none. Then the clause that failed is s->refused, and
+ * all up to it are to be released once unlocked. Locked. */
 static int arm_all(struct selection *s, struct kci_ticket *tk, uint64_t gen)
 {
     for (size_t i = 0; i < s->n; i++) {
-        struct kci_clause *c = &s->clauses[i];
-        if (!c->src)
-            continue;
-        kci_waiter_init(&c->wt, tk, gen, c->arg);
-        c->wt.index = (int)i;
-        if (c->src->hold)
-            c->src->hold(c->obj);
-        int rc = c->src->arm(c);
+        int rc = s->clauses[i].src ? arm(&s->clauses[i], tk, gen, (int)i) : 0;
         if (!rc)
             continue;
-        if (c->src->release)
-            c->src->release(c);
-        while (i-- > 0)
+        s->refused = (int)i;
+        while (i-- > 0) // no clause of a select is asynchronous, so this cannot come too late
             if (s->clauses[i].src)
-                disarm(&s->clauses[i]);
+                (void)s->clauses[i].src->disarm(&s->clauses[i]);
         return rc;
     }
     return 0;
@@ -238,7 +242,7 @@ static void withdraw_losers(struct selection *s, int winner)
         }
         struct kci_lock *lock = c->src->lock(c->obj);
         kci_lock(lock);
-        (void)c->src->disarm(c); // see disarm
+        (void)c->src->disarm(c); // see arm_all
         kci_unlock(lock);
         if (c->src->release)
             c->src->release(c);
@@ -286,6 +290,9 @@ static kc_sel_t wait_locked(struct selection *s)
         return park(s, tk);
     if (tk)
         kci_self_abandon(tk);
+    release_first(s, (size_t)(s->refused + 1));
+    if (s->refused >= 0 && s->clauses[s->refused].src->any_rc)
+        return (kc_sel_t){ s->refused, rc };
     return rc == -ETIME && s->after >= 0 ? (kc_sel_t){ s->after, 0 } : (kc_sel_t){ -1, rc };
 }
 
@@ -346,7 +353,7 @@ static kc_sel_t start_large(struct selection *s, const kc_case_t *cases, unsigne
 static kc_sel_t select_any(const kc_case_t *cases, size_t n, kc_deadline_t dl, unsigned flags)
 {
     struct kci_glance g = { cases, n, rotation(n, flags), flags == KC_SEL_FAIR };
-    struct selection s = { .n = n, .after = -1, .dl = dl };
+    struct selection s = { .n = n, .after = -1, .refused = -1, .dl = dl };
     kc_sel_t result;
 
     if (kci_glance(&g, &result))

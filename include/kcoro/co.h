@@ -24,7 +24,8 @@ typedef struct kc_co kc_co_t;
 /* KC_CO_NOBUDGET: does not yield by itself after many calls that need not wait; for short
  * bursts that must not be interrupted. It can starve others. */
 #define KC_CO_NOBUDGET 0x2u
-/* KC_CO_PARKED: starts at the first kc_unpark, or when its scope is cancelled; needs `out`. */
+/* KC_CO_PARKED: starts at the first kc_unpark, or when its scope is cancelled; needs `out`.
+ * kc_attr_t.worker is for those that start at once. */
 #define KC_CO_PARKED 0x4u
 /* KC_CO_DETACHED: belongs to no scope of the program: nobody waits for it and its result
  * cancels nothing (kc_join still tells it). What it starts belongs to a scope of its own. It is

@@ -126,7 +126,8 @@ KC_EXPORT int kc_event_reset(kc_event_t *e);
 /* kc_event_wait — Returns 0 it is set; -EAGAIN -ETIME -ECANCELED -EPERM -EINVAL */
 KC_EXPORT KC_MUST_CHECK int kc_event_wait(kc_event_t *e, kc_deadline_t dl);
 
-/* kc_barrier_init — for n at a time, while nobody uses it. Returns 0; -EINVAL (n < 1). */
+/* kc_barrier_init — for n at a time, while nobody uses it. Its memory may go once all n calls
+ * of a round have returned. Returns 0; -EINVAL (n < 1). */
 KC_EXPORT int kc_barrier_init(kc_barrier_t *b, long n);
 /* kc_barrier_wait — wait until n are here; then all go on, and it begins anew. Whoever leaves
  * early is not counted. Returns 0, to the one that came last 1; -EINVAL (also not initialised)

@@ -45,7 +45,7 @@ KC_EXPORT int kc_timer_start(kc_timer_t *t, kc_deadline_t first, int64_t period_
 
 /*
  * kc_timer_stop — take a timer back. Waits for fn if it runs elsewhere; inside fn it returns at
- * once and the timer's memory may go.
+ * once and the timer's memory may go. Once fn has stopped it so, nobody else waits for fn.
  *
  * Returns  1 stopped: fn will not run (again); 0 it had fired, or was never started; a periodic
  *          timer says 1 until stopped; -EINVAL

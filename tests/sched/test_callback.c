@@ -132,6 +132,24 @@ START_TEST(t14_a_callback_may_take_back_itself_and_others_and_register_new_ones)
 }
 END_TEST
 
+static void take_back_self(void *unused)
+{
+    (void)unused;
+    in.rc[0] = kc_cancel_off(&in.reg[0]);
+}
+
+START_TEST(t14_what_took_itself_back_can_be_taken_back_once_more)
+{
+    in.tk = token(NULL);
+    ck_assert_int_eq(kc_cancel_on(in.tk, &in.reg[0], take_back_self, NULL), 0);
+    kc_cancel_trigger(in.tk, 0);
+    ck_assert_int_eq(in.rc[0], 0);
+    ck_assert_int_eq(kc_cancel_off(&in.reg[0]), 0);
+    kc_cancel_unref(in.tk);
+    check_all_gone();
+}
+END_TEST
+
 struct heap_reg {
     kc_cancel_reg_t reg;
     _Atomic(int) *calls;
@@ -350,6 +368,7 @@ SUITE("sched/callback", CASE(t14_a_callback_runs_once_when_its_token_is_triggere
       CASE(t14_registered_after_the_trigger_a_callback_runs_at_once),
       CASE(a_registration_keeps_its_token_and_bad_ones_are_refused),
       CASE(t14_a_callback_may_take_back_itself_and_others_and_register_new_ones),
+      CASE(t14_what_took_itself_back_can_be_taken_back_once_more),
       CASE(t14_a_callback_that_took_itself_back_may_free_its_memory),
       CASE(t14_a_callback_that_would_wait_gets_eperm),
       CASE(t14_on_and_off_race_with_the_trigger_once_or_never),

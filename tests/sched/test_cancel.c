@@ -123,7 +123,11 @@ END_TEST
 
 /* ---- sizes, on the 64 KiB of a coroutine ---- */
 
+#ifdef KCI_VALGRIND
+enum { MANY = 10000 };
+#else
 enum { MANY = 100000 };
+#endif
 
 static int trigger_deep_tree(void *arg)
 {
