@@ -435,8 +435,9 @@ START_TEST(g7_two_who_only_wake_each_other_are_not_forgotten)
     struct pollfd p = { .fd = kc_rt_fd(rt), .events = POLLIN };
 
     ck_assert_int_eq(kc_rt_spawn(rt, ask_and_answer, NULL), 0);
-    while (p.fd >= 0 && ka_load(&counter, acquire) < 1) {
-        ck_assert_int_eq(poll(&p, 1, 10000), 1);
+    while (ka_load(&counter, acquire) < 1) {
+        if (p.fd >= 0) // -ENOTSUP with the portable poll set
+            ck_assert_int_eq(poll(&p, 1, 10000), 1);
         ck_assert_int_ge(kc_rt_poll(rt, KC_TRY), 0);
     }
     destroy();
