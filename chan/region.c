@@ -204,18 +204,12 @@ static int region_arm(struct kci_clause *c)
     return 0;
 }
 
-static int region_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static const struct kci_source region_source = {
     .why = KCI_WHY_REGION,
     .lock = region_lock,
     .try = region_try,
     .arm = region_arm,
-    .disarm = region_disarm,
+    .disarm = kci_clause_dequeue,
 };
 
 /* The caller's wait has won: nobody else can reach it by its number or a descriptor. */

@@ -355,12 +355,6 @@ static int fd_arm(struct kci_clause *c)
     return rc;
 }
 
-static int fd_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 /* A program with somebody here is not stuck. Counted while the caller still runs, so before
  * anybody can find all idle. */
 static void fd_hold(void *obj)
@@ -381,7 +375,7 @@ const struct kci_source kci_fd_source = {
     .lock = fd_lock,
     .try = fd_try,
     .arm = fd_arm,
-    .disarm = fd_disarm,
+    .disarm = kci_clause_dequeue,
     .hold = fd_hold,
     .release = fd_release,
 };

@@ -24,18 +24,12 @@ static int gate_arm(struct kci_clause *c)
     return 0;
 }
 
-static int gate_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static const struct kci_source gate_source = {
     .why = KCI_WHY_IPC,
     .lock = gate_lock,
     .try = gate_try,
     .arm = gate_arm,
-    .disarm = gate_disarm,
+    .disarm = kci_clause_dequeue,
 };
 
 void kci_gate_init(struct kci_gate *g, struct kci_lock *lock, int (*ready)(struct kci_gate *))

@@ -46,18 +46,12 @@ static int watch_arm(struct kci_clause *c)
     return 0;
 }
 
-static int watch_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static const struct kci_source watch_source = {
     .why = KCI_WHY_IPC,
     .lock = watch_lock,
     .try = watch_try,
     .arm = watch_arm,
-    .disarm = watch_disarm,
+    .disarm = kci_clause_dequeue,
 };
 
 /* ---- operations ---- */

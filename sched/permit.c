@@ -31,18 +31,12 @@ static int permit_arm(struct kci_clause *c)
     return 0;
 }
 
-static int permit_disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static const struct kci_source permit_source = {
     .why = KCI_WHY_PARK,
     .lock = permit_lock,
     .try = permit_try,
     .arm = permit_arm,
-    .disarm = permit_disarm,
+    .disarm = kci_clause_dequeue,
 };
 
 void kci_permit_await_start(struct kc_co *co)

@@ -132,12 +132,6 @@ static struct kci_lock *scope_lock(void *obj)
     return &((struct kci_scope *)obj)->token.lock;
 }
 
-static int disarm(struct kci_clause *c)
-{
-    kci_list_remove(&c->wt.node);
-    return 0;
-}
-
 static void hold(void *obj)
 {
     kc_cancel_ref(&((struct kci_scope *)obj)->token);
@@ -168,7 +162,7 @@ static const struct kci_source rest_source = {
     .lock = scope_lock,
     .try = rest_try,
     .arm = rest_arm,
-    .disarm = disarm,
+    .disarm = kci_clause_dequeue,
     .hold = hold,
     .release = let_go,
 };
@@ -203,7 +197,7 @@ static const struct kci_source next_source = {
     .lock = scope_lock,
     .try = next_try,
     .arm = next_arm,
-    .disarm = disarm,
+    .disarm = kci_clause_dequeue,
     .hold = hold,
     .release = let_go,
 };
