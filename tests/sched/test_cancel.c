@@ -228,8 +228,8 @@ START_TEST(t15_of_several_threads_that_trigger_a_token_one_does)
 }
 END_TEST
 
-/* Children come and go below a token that another thread triggers at some moment. */
-/* Each round is a rendezvous of three threads, slow where they share a busy processor. */
+/* Children come and go below a token that another thread triggers at some moment. Each round is a
+ * rendezvous of three threads, slow where they share a busy processor. */
 enum { MEETINGS = 500 };
 
 static kc_cancel_t *parent;
