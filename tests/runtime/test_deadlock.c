@@ -59,6 +59,9 @@ START_TEST(g1_a_deadlock_is_reported_on_standard_error)
 }
 END_TEST
 
+static _Atomic(int) joined;
+
+/* The end of one that was cancelled may reach who joins it before the cancellation does. */
 static int join_in_a_ring(void *other)
 {
     kc_co_t *co;
@@ -66,8 +69,8 @@ static int join_in_a_ring(void *other)
     kt_until(&gate, 1);
     co = *(kc_co_t **)other;
     int rc = kc_join(co, NULL, KC_FOREVER);
-    if (rc == -ECANCELED)
-        kt_count(&cancelled);
+    ck_assert(rc == 0 || rc == -ECANCELED);
+    kt_count(rc ? &cancelled : &joined);
     return rc;
 }
 
@@ -91,7 +94,8 @@ static int ring_of_joins(void *arg)
 START_TEST(a_ring_of_joins_is_a_deadlock)
 {
     ck_assert_int_eq(run_checked(kt_workers(_i), ring_of_joins, NULL), -EDEADLK);
-    ck_assert_int_eq(cancelled, 5);
+    ck_assert_int_ge(cancelled, 1);
+    ck_assert_int_eq(cancelled + joined, 5);
 }
 END_TEST
 
