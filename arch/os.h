@@ -26,6 +26,8 @@ int kci_os_error(void);
 size_t kci_os_page_bytes(void);
 /* Readable, writable, zeroed, not yet backed by memory; NULL when the system refuses. */
 void *kci_os_map(size_t bytes);
+/* The same, and children forked later share it. */
+void *kci_os_map_shared(size_t bytes);
 void kci_os_unmap(void *p, size_t bytes);
 /* Give the contents back to the system; the range, which holds no guard, stays mapped and reads
  * as zero. */
@@ -43,6 +45,19 @@ int64_t kci_os_now(void);       /* monotonic nanoseconds, > 1 */
 uint64_t kci_os_entropy(void);  /* good enough to seed a generator */
 unsigned kci_os_cpus(void);     /* processors this process may use (affinity, quota), >= 1 */
 void kci_os_yield_thread(void);
+
+/* ---- where the program is, for people ---- */
+
+/* Return addresses of the calling function's callers, innermost first; 0 where that cannot be
+ * told. May allocate the first time. */
+int kci_os_backtrace(void **pcs, int most);
+struct kci_symbol {
+    const char *module; /* path of the program file that holds the address */
+    uintptr_t offset;   /* as that file counts */
+    const char *name;   /* nearest exported symbol below it; may be NULL */
+    uintptr_t into;     /* behind its beginning */
+};
+bool kci_os_symbol(const void *address, struct kci_symbol *out);
 
 /* ---- one sleeping thread: a token, set by anybody, consumed by its owner ---- */
 

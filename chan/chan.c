@@ -164,6 +164,7 @@ int kc_chan_close_why(kc_chan_t *ch, int why)
 
     if (!ch || why > 0)
         return -EINVAL;
+    kci_self_point();
     kci_list_init(&woken);
     kci_lock(&ch->lock);
     bool mine = kci_chan_close_locked(ch, why, &woken);
@@ -206,6 +207,7 @@ int kc_chan_cancel(kc_chan_t *ch, int why)
 
     if (!ch || why > 0)
         return -EINVAL;
+    kci_self_point();
     kci_list_init(&woken);
     kci_lock(&ch->lock);
     bool again = ch->cancelled;

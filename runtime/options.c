@@ -14,6 +14,8 @@
 
 #include "core/log.h"
 #include "io/sys.h"
+#include "lab/explore/lab.h"
+#include "lab/explore/property.h"
 
 /* Sanitizers widen every frame; give their builds the room. */
 #define STACK_DEFAULT (KCI_NOTES ? KCI_STACK_DEFAULT * 4 : KCI_STACK_DEFAULT)
@@ -23,6 +25,12 @@ static const char help[] =
     "  KCORO_WORKERS=n        worker threads, 1 to 1024 (default: usable CPUs)\n"
     "  KCORO_SCHED=parallel   many workers (default)\n"
     "  KCORO_SCHED=single     one worker, choices drawn from the seed: runs repeat\n"
+    "  KCORO_SCHED=explore    run the program under many schedules, tell why one fails\n"
+    "  KCORO_SCHED=chaos      many workers, disturbed at random\n"
+    "  KCORO_SCHEDULES=n      explore: how many (default: 1000)\n"
+    "  KCORO_STRATEGY=name    explore: portfolio (default), random, pct, pos, sticky, dfs\n"
+    "  KCORO_REPLAY=kc1:...   run one schedule that explore printed, with its story\n"
+    "  KCORO_DOT=file         explore: who waits for whom in a deadlock, for Graphviz\n"
     "  KCORO_SEED=n           the seed (default: random)\n"
     "  KCORO_CLOCK=virtual    one worker and a clock that jumps to the next timer\n"
     "  KCORO_DEBUG=area,...   log to standard error: sched, chan, io, ipc, all\n"
@@ -78,13 +86,28 @@ static int read_mode(unsigned *flags)
 
     if (sched && !strcmp(sched, "single"))
         *flags |= KC_RT_DETERMINISTIC;
-    else if (sched && strcmp(sched, "parallel"))
-        return bad("KCORO_SCHED", sched, "parallel or single");
+    else if (sched && strcmp(sched, "parallel") && strcmp(sched, "explore") &&
+             strcmp(sched, "chaos"))
+        return bad("KCORO_SCHED", sched, "parallel, single, explore or chaos");
     if (clock && !strcmp(clock, "virtual"))
         *flags |= KC_RT_VIRTUAL_TIME;
     else if (clock && strcmp(clock, "real"))
         return bad("KCORO_CLOCK", clock, "real or virtual");
     return 0;
+}
+
+bool kci_options_explore(void)
+{
+    const char *sched = getenv("KCORO_SCHED");
+    return !kci_lab_run() && ((sched && !strcmp(sched, "explore")) || getenv("KCORO_REPLAY"));
+}
+
+static void disturb(struct kci_config *out)
+{
+    const char *sched = getenv("KCORO_SCHED");
+
+    if (sched && !strcmp(sched, "chaos"))
+        kci_chaos_configure(out);
 }
 
 /* arch/ reads it, where no error can be told. */
@@ -144,6 +167,7 @@ int kci_options_resolve(const kc_opts_t *opts, struct kci_config *out)
     kci_log_init(getenv("KCORO_DEBUG"));
     *out = (struct kci_config){ .env = real_env, .flags = o->flags };
     out->stack_bytes = o->stack_size ? o->stack_size : STACK_DEFAULT;
+    disturb(out);
     out->budget = o->budget < 0 ? INT_MAX : o->budget ? o->budget : KCI_BUDGET;
     if ((rc = check_guard()) || (rc = read_mode(&out->flags)) || (rc = choose_workers(o, out)))
         return rc;

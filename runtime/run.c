@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "io/reactor.h"
 #include "ipc/ipc.h"
+#include "lab/explore/lab.h"
 #include "runtime/options.h"
 #include "sched/source.h"
 
@@ -107,6 +108,8 @@ static int start(struct kc_rt **out, const kc_opts_t *opts, kc_fn fn, void *arg,
 
     if (rc)
         return rc;
+    if (fn)
+        kci_lab_configure(&cfg);
     cfg.plug = plug;
     cfg.unplug = unplug;
     cfg.first = supervise;
@@ -129,8 +132,8 @@ int kc_run(kc_fn main_fn, void *arg, const kc_opts_t *opts)
         return -EINVAL;
     if (kci_worker_self())
         return -EPERM;
-    int rc = start(&rt, opts, main_fn, arg, NULL);
-    if (rc)
+    int rc = kci_options_explore() ? kci_lab_explore_program() : 0;
+    if (rc || (rc = start(&rt, opts, main_fn, arg, NULL)))
         return rc;
     kci_worker_loop(&rt->workers[0]);
     kci_rt_join_workers(rt);

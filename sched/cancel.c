@@ -189,6 +189,7 @@ int kc_cancel_trigger(kc_cancel_t *tk, int why)
 
     if (!tk)
         return -EINVAL;
+    kci_self_point();
     if (!win(tk, why, false)) {
         while (!kc_cancel_check(tk)) // about to be: "already" must not come too early
             kci_os_yield_thread();

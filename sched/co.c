@@ -59,6 +59,8 @@ static bool is_guest(const struct kc_co *co)
 /* Nobody runs on it any more. */
 void kci_co_left(struct kc_co *co)
 {
+    if (KCI_UNLIKELY(kci_is_explored(co->rt)))
+        co->rt->env.lab->ended(co->rt->env.lab_ctx, co);
     if (is_guest(co)) { // its stack is the caller's again before anybody hears of its end
         kci_coro_fini(&co->coro);
         kci_stack_unwrap(&co->stack);
@@ -197,6 +199,14 @@ static int place(const struct kci_stack *st, const struct kci_spawn *how, struct
     return 0;
 }
 
+/* In a laboratory each operation is a point. */
+static int quota(struct kc_rt *rt, const kc_attr_t *attr)
+{
+    if (rt->env.lab)
+        return 1;
+    return attr->flags & KC_CO_NOBUDGET ? INT_MAX : rt->budget;
+}
+
 static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how, unsigned refs)
 {
     const kc_attr_t *attr = how->attr ? how->attr : &no_attr;
@@ -207,7 +217,7 @@ static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how
     co->name = attr->name;
     co->detached = attr->flags & KC_CO_DETACHED;
     co->scope = co->home = co->detached ? rt->service : how->scope;
-    co->budget = co->quota = attr->flags & KC_CO_NOBUDGET ? INT_MAX : rt->budget;
+    co->budget = co->quota = quota(rt, attr);
     co->on_pool = attr->dispatcher == KC_DISPATCH_IO;
     co->locals = how->inherits ? kci_locals_ref(kci_co_self()->locals) : NULL;
     co->id = ka_add(&rt->next_id, 1, relaxed) + 1; // relaxed: only unique
@@ -243,10 +253,22 @@ static void start(struct kc_co *co, const kc_attr_t *attr)
         return;
     if (w)
         kci_ready_at(w, co);
-    else if (at_once && self->rt == co->rt)
+    else if (at_once && self->rt == co->rt && !kci_is_explored(co->rt))
         kci_sched_run_first(self, co);
     else
         kci_ready(co);
+}
+
+/* Whether the child or its parent goes on is for the laboratory to say. */
+static void start_observed(struct kc_co *co, const kc_attr_t *attr)
+{
+    bool ours = co->home == co->rt->service; // its spawner may not be ready for others
+
+    if (kci_is_explored(co->rt))
+        co->rt->env.lab->born(co->rt->env.lab_ctx, co);
+    start(co, attr);
+    if (!ours)
+        kci_self_point();
 }
 
 /* Into its scope, where cancellation finds it; then it may start at any moment. */
@@ -286,7 +308,10 @@ int kci_co_spawn(struct kc_rt *rt, const struct kci_spawn *how, struct kc_co **o
     ka_add(&rt->stat_spawned, 1, relaxed); // relaxed: a counter
     if (out)
         *out = co;
-    start(co, attr);
+    if (KCI_UNLIKELY(rt->env.lab != NULL))
+        start_observed(co, attr);
+    else
+        start(co, attr);
     return 0;
 }
 

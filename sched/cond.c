@@ -79,6 +79,7 @@ int kc_cond_signal(kc_cond_t *handle)
 
     if (!c)
         return -EINVAL;
+    kci_self_point();
     kci_lock(&c->wq.lock);
     kci_queue_claim(kci_waitq_list(&c->wq), &claim);
     kci_unlock(&c->wq.lock);
@@ -93,6 +94,7 @@ int kc_cond_broadcast(kc_cond_t *handle)
 
     if (!c)
         return -EINVAL;
+    kci_self_point();
     kci_list_init(&won);
     kci_lock(&c->wq.lock);
     kci_queue_claim_all(kci_waitq_list(&c->wq), &won);

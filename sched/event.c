@@ -51,11 +51,13 @@ int kc_event_init(kc_event_t *e)
 
 int kc_event_set(kc_event_t *e)
 {
+    kci_self_point();
     return put(e, true);
 }
 
 int kc_event_reset(kc_event_t *e)
 {
+    kci_self_point();
     return put(e, false);
 }
 

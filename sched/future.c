@@ -81,6 +81,7 @@ int kc_future_set(kc_future_t *f, int rc, const void *value)
 {
     if (!f || (!value && f->size && rc >= 0))
         return -EINVAL;
+    kci_self_point();
     return kci_future_set_bytes(f, rc, value, value ? f->size : 0);
 }
 

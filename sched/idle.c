@@ -141,7 +141,7 @@ void kci_poll_now(struct kc_rt *rt)
     ka_store(&rt->polling, 0, release); // E-POLL out
 }
 
-static void expire_due(struct kc_rt *rt)
+void kci_expire_due(struct kc_rt *rt)
 {
     if (kci_timers_next(rt->timers) == INT64_MAX)
         return;
@@ -282,9 +282,9 @@ KCI_OWNER_ONLY static bool leave_idle(struct kci_worker *w)
     return picked;
 }
 
-/* Nobody outside the workers will make anything runnable, and nobody has. What is pending ends
- * after what it made runnable was queued, so the queues are looked at last. */
-static bool quiet(struct kc_rt *rt)
+/* What is pending ends after what it made runnable was queued, so the queues are looked at
+ * last. */
+bool kci_is_quiet(struct kc_rt *rt)
 {
     bool none = !rt->poller.busy(rt->poller.ctx) &&
                 !ka_load(&rt->pool.pending, seq_cst) && // E-IDLE
@@ -303,9 +303,22 @@ static bool stuck(struct kc_rt *rt)
         return false;
     kci_lock(&rt->idle_lock);
     bool none = ka_load(&rt->nidle, seq_cst) == rt->nworkers && // E-IDLE
-                kci_timers_next(rt->timers) == INT64_MAX && quiet(rt);
+                kci_timers_next(rt->timers) == INT64_MAX && kci_is_quiet(rt);
     kci_unlock(&rt->idle_lock);
     return none;
+}
+
+static void say_stuck(struct kc_rt *rt)
+{
+    static const char say[] = "kcoro: deadlock: every coroutine waits for another one; "
+                              "cancelling the root scope\n";
+
+    if (kci_is_explored(rt)) {
+        rt->env.lab->stuck(rt->env.lab_ctx);
+        return;
+    }
+    ssize_t unused = write(STDERR_FILENO, say, sizeof say - 1); // nobody to tell of a failure
+    (void)unused;
 }
 
 /* Say so, and let everybody end. False: that was done before, and somebody still waits. */
@@ -313,10 +326,7 @@ static bool break_deadlock(struct kc_rt *rt)
 {
     if (ka_xchg(&rt->deadlocked, 1, relaxed)) // relaxed: once; read when all have ended
         return false;
-    static const char say[] = "kcoro: deadlock: every coroutine waits for another one; "
-                              "cancelling the root scope\n";
-    ssize_t unused = write(STDERR_FILENO, say, sizeof say - 1); // nobody to tell of a failure
-    (void)unused;
+    say_stuck(rt);
     if (rt->root)
         kc_cancel_trigger(&rt->root->token, -EDEADLK);
     return true;
@@ -346,7 +356,7 @@ bool kci_jump_clock(struct kc_rt *rt)
     // A runtime of kc_rt_create waits for kc_rt_advance, until it has to end.
     if (rt->shutdown && !kc_cancel_check(rt->shutdown))
         return false;
-    if (next == INT64_MAX || !quiet(rt))
+    if (next == INT64_MAX || !kci_is_quiet(rt))
         return false;
     kci_rt_set_clock(rt, next);
     return true;
@@ -373,8 +383,8 @@ static void idle(struct kci_worker *w)
     stop_searching(w, false);
     enter_idle(w, &polls);
     kci_fence_seq_cst(); // E-IDLE in
-    bool stay = work_elsewhere(rt) || has_bound(w) || kci_jump_clock(rt) ||
-                (stuck(rt) && break_deadlock(rt));
+    bool stay = work_elsewhere(rt) || has_bound(w) || kci_idle_settled(rt) ||
+                kci_jump_clock(rt) || (stuck(rt) && break_deadlock(rt));
     if (!stay)
         sleep_until_needed(w, polls);
     if (polls)
@@ -388,7 +398,11 @@ KCI_OWNER_ONLY static struct kc_co *look_around(struct kci_worker *w)
 {
     struct kc_co *co;
 
-    expire_due(w->rt);
+    kci_expire_due(w->rt);
+    if (KCI_UNLIKELY(kci_is_explored(w->rt))) {
+        kci_poll_now(w->rt);
+        return kci_explored_next(w);
+    }
     if (w->tick % KCI_TICK == 0) { // fairness to those outside
         kci_poll_now(w->rt); // first: under load the shared list is never empty
         if ((co = take_injected(w)))

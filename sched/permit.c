@@ -67,6 +67,7 @@ int kc_unpark(kc_co_t *co)
 
     if (!co)
         return -EINVAL;
+    kci_self_point();
     kci_lock(&co->lock);
     if (!kci_queue_claim(&co->parkers, &woken))
         co->permit = true;

@@ -150,6 +150,25 @@ static int wait_for(struct job *j, struct kci_ticket *tk, int *ret, kc_deadline_
     return rc;
 }
 
+/* In a laboratory nothing goes on beside the one worker: it waits, as a thread, for fn. */
+static int block_explored(struct job *j, int *ret)
+{
+    struct kci_worker *w = kci_worker_self();
+
+    kci_worker_set_self(NULL);
+    j->tk = kci_self_ticket();
+    j->gen = kci_self_open(j->tk);
+    int rc = submit(&w->rt->pool, j);
+    if (rc) {
+        kci_self_abandon(j->tk);
+        kci_free(j);
+    } else {
+        rc = wait_for(j, j->tk, ret, KC_FOREVER);
+    }
+    kci_worker_set_self(w);
+    return rc;
+}
+
 static int block_from_coroutine(struct kc_co *self, struct job *j, int *ret, kc_deadline_t dl)
 {
     j->gen = kci_self_open(&self->tk);
@@ -183,5 +202,7 @@ int kc_block(int (*fn)(void *), void *arg, int *ret, kc_deadline_t dl)
     if (!j)
         return -ENOMEM;
     *j = (struct job){ .fn = fn, .arg = arg, .waited = true, .users = 2 };
+    if (kci_is_explored(self->rt))
+        return block_explored(j, ret);
     return block_from_coroutine(self, j, ret, dl);
 }

@@ -129,6 +129,11 @@ struct kc_rt {
     _Atomic(int) stop;
     _Atomic(uint32_t) foreign;      /* other threads inside kci_ready */
 
+    /* sched/explored.c */
+    struct kci_runnable can;   /* with a laboratory: out of the queues, not running */
+    uint32_t points;           /* so far */
+    struct kci_list settlers;  /* idle_lock: in kc_test_wait_idle */
+
     /* sched/drive.c */
     _Atomic(int) driving;      /* somebody polls or moves the clock; guards the next two */
     bool lies, fd_wanted;
@@ -171,6 +176,8 @@ void kci_ready_at(struct kci_worker *w, struct kc_co *co);
 /* Suspend the running coroutine, which opened its ticket, until it is made ready. */
 void kci_sched_park(struct kc_co *self);
 void kci_sched_yield(struct kc_co *self);
+/* The same, for next, which is runnable and in no queue. */
+void kci_sched_yield_to(struct kc_co *self, struct kc_co *next);
 /* Go on where self->pin says. */
 void kci_sched_move(struct kc_co *self);
 /* Run co, which is new, in the place of self, which goes on when co first waits. */
@@ -182,6 +189,21 @@ int kci_worker_run(struct kci_worker *w, struct kc_co *co);
 /* A worker's thread: run until rt->stop. */
 void kci_worker_loop(struct kci_worker *w);
 uint64_t kci_worker_random(struct kci_worker *w);
+
+/* ---- explored.c: a laboratory has the turns ---- */
+
+/* Does rt's laboratory choose who goes on? */
+static inline bool kci_is_explored(const struct kc_rt *rt)
+{
+    return rt->env.lab && rt->env.lab->next;
+}
+/* Who it lets go on now that nobody runs; NULL: nobody can. */
+struct kc_co *kci_explored_next(struct kci_worker *w);
+/* self has used up its budget: others may go first. In a laboratory that is a point. */
+void kci_sched_point(struct kc_co *self);
+/* With a virtual clock: has somebody waited for everybody else to wait (kc_test_wait_idle)?
+ * Lets them go on. */
+bool kci_idle_settled(struct kc_rt *rt);
 
 /* ---- idle.c: who sleeps ---- */
 
@@ -200,8 +222,12 @@ struct kc_co *kci_find_now(struct kci_worker *w);
  * so that it must not be left alone. */
 bool kci_idle_enter(struct kci_worker *w);
 void kci_idle_leave(struct kci_worker *w);
+/* Nobody outside the workers will make anything runnable, and nobody has. */
+bool kci_is_quiet(struct kc_rt *rt);
 /* Nothing can run: with a virtual clock, go on to the next timer. False: that is not for us. */
 bool kci_jump_clock(struct kc_rt *rt);
+/* Fire the timers that are due. */
+void kci_expire_due(struct kc_rt *rt);
 /* Poll descriptors without sleeping, unless somebody is at it. */
 void kci_poll_now(struct kc_rt *rt);
 

@@ -155,7 +155,7 @@ static inline int enter(struct kc_co *co)
     if (!co)
         return 0;
     if (KCI_UNLIKELY(--co->budget <= 0) && !co->nopark) {
-        kci_sched_yield(co);
+        kci_sched_point(co);
         co->budget = co->quota;
     }
     return kci_co_cancelled(co) ? -ECANCELED : 0;

@@ -83,6 +83,7 @@ int kc_sem_release(kc_sem_t *handle, long n)
 
     if (!s || n < 1)
         return -EINVAL;
+    kci_self_point();
     kci_list_init(&won);
     kci_lock(&s->wq.lock);
     if (n > LONG_MAX - s->permits)

@@ -77,6 +77,7 @@ static struct kc_rt *allocate(const struct kci_config *cfg)
     rt->user_fn = cfg->user_fn;
     rt->user_arg = cfg->user_arg;
     rt->shutdown = cfg->shutdown;
+    kci_list_init(&rt->settlers);
     kci_parker_init(&rt->ready);
     kci_parker_init(&rt->finished);
     kci_parker_init(&rt->advanced);

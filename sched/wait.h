@@ -62,6 +62,7 @@ enum kci_why {
     KCI_WHY_REGION,
     KCI_WHY_ACTOR,
     KCI_WHY_SHUTDOWN,
+    KCI_WHY_SETTLE,
     KCI_WHY_COUNT
 };
 
@@ -150,6 +151,9 @@ int kci_self_park(struct kci_ticket *tk, kc_deadline_t dl, enum kci_why why, con
 int kci_self_enter(void);
 /* The same, and say who the caller is. */
 int kci_self_enter_as(const void **self);
+/* An operation that spends no budget begins: in a laboratory others may go first. The caller
+ * holds no lock; it may be a plain thread, or a callback. */
+void kci_self_point(void);
 /* The calling coroutine or thread, as an address that no other one has while this one lives. */
 const void *kci_self_id(void);
 /* While nonzero nesting, kci_self_ticket says NULL. */

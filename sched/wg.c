@@ -48,6 +48,7 @@ int kc_wg_add(kc_wg_t *handle, long delta)
 
     if (!g)
         return -EINVAL;
+    kci_self_point();
     kci_list_init(&won);
     kci_lock(&g->wq.lock);
     int rc = change(g, delta);

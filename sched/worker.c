@@ -150,14 +150,14 @@ KCI_OWNER_ONLY static struct kc_co *next_at_hand(struct kci_worker *w)
 {
     struct kc_co *co;
 
+    if (KCI_UNLIKELY(w->rt->env.lab != NULL) && kci_is_explored(w->rt))
+        return kci_explored_next(w);
     if (++w->tick % KCI_TICK == 0)
         return NULL;
     // What is bound to this worker gets each second turn; asking an empty list costs one load.
     if (w->tick % 2 && (co = kci_inject_pop(&w->bound)))
         return co;
-    bool newest = w->lifo_runs < KCI_LIFO_RUNS;
-    newest = kci_decide(&w->rt->env, KCI_CHOICE_NEXT, 2, !newest) == 0;
-    if (newest && (co = lifo_take(w))) {
+    if (w->lifo_runs < KCI_LIFO_RUNS && (co = lifo_take(w))) {
         w->lifo_runs++;
         return co;
     }
@@ -168,11 +168,11 @@ KCI_OWNER_ONLY static struct kc_co *next_at_hand(struct kci_worker *w)
     return co ? co : kci_inject_pop(&w->bound);
 }
 
-/* Leave `self` for whatever is next; post(self) runs once self is saved. */
-KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *), bool ending)
+/* Leave `self` for `next`, or for the worker's loop; post(self) runs once self is saved. */
+KCI_OWNER_ONLY static KCI_ALWAYS_INLINE void leave_for(struct kc_co *self, struct kc_co *next,
+                                                       void (*post)(void *), bool ending)
 {
     struct kci_worker *w = kci_worker_self();
-    struct kc_co *next = next_at_hand(w);
     struct kci_coro *to = next ? &next->coro : &w->base;
 
     w->cur = next;
@@ -188,6 +188,11 @@ KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *),
     kci_note_in(self); // on another worker perhaps: w is stale
     if (self->pin)
         kci_note_in(self->pin);
+}
+
+KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *), bool ending)
+{
+    leave_for(self, next_at_hand(kci_worker_self()), post, ending);
 }
 
 static void parked(void *arg)
@@ -227,11 +232,16 @@ KCI_OWNER_ONLY void kci_sched_yield(struct kc_co *self)
     // is the one that next_at_hand, counting on, makes its own
     if (!ka_load(&w->lifo, relaxed) && !kci_ring_len(&w->ring) &&
         !ka_load(&w->bound.len, relaxed) && // relaxed: or at the next yield
-        (w->tick + 1) % KCI_TICK != 0) {
+        (w->tick + 1) % KCI_TICK != 0 && !w->rt->can.head) {
         w->tick++;
         return;
     }
     switch_away(self, yielded, false);
+}
+
+void kci_sched_yield_to(struct kc_co *self, struct kc_co *next)
+{
+    leave_for(self, next, yielded, false);
 }
 
 static void moved(void *arg)

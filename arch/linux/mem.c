@@ -43,6 +43,13 @@ void *kci_os_map(size_t bytes)
     return p;
 }
 
+void *kci_os_map_shared(size_t bytes)
+{
+    const int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 void kci_os_unmap(void *p, size_t bytes)
 {
     (void)munmap(p, bytes);

@@ -47,6 +47,17 @@ void *kci_os_map(size_t bytes)
     return map_zeroes(NULL, bytes, 0);
 }
 
+/* Without MAP_ANON only a file could be shared: not with children. */
+void *kci_os_map_shared(size_t bytes)
+{
+    const int flags = MAP_SHARED | ANONYMOUS;
+
+    if (!ANONYMOUS)
+        return NULL;
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
 void kci_os_unmap(void *p, size_t bytes)
 {
     (void)munmap(p, bytes);

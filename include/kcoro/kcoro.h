@@ -16,6 +16,7 @@
 #include <kcoro/scope.h>
 #include <kcoro/select.h>
 #include <kcoro/sync.h>
+#include <kcoro/test.h>
 #include <kcoro/time.h>
 #include <kcoro/transport.h>
 #include <kcoro/typed.h>

@@ -36,6 +36,7 @@ static int run_with(void *arg)
     const struct setting *s = arg;
 
     setenv("KCORO_WORKERS", "3", 1);
+    setenv("KCORO_SCHEDULES", "5", 1);
     setenv(s->name, s->value, 1);
     int rc = kc_run(describe, NULL, NULL);
     if (kci_mem_blocks_in_use())
@@ -60,6 +61,8 @@ START_TEST(a_good_value_does_what_the_help_says)
         { "KCORO_WORKERS", "0x4", "workers=4\n" },
         { "KCORO_SCHED", "parallel", "workers=3\n" },
         { "KCORO_SCHED", "single", "workers=1\n" },
+        { "KCORO_SCHED", "chaos", "workers=3\n" },
+        { "KCORO_SCHED", "explore", "" }, // each run's words go to /dev/null
         { "KCORO_CLOCK", "real", "workers=3\n" },
         { "KCORO_CLOCK", "virtual", "workers=1 virtual\n" },
         { "KCORO_SEED", "0", "workers=3\n" },
@@ -87,8 +90,8 @@ START_TEST(a_malformed_value_is_refused_and_named)
         { "KCORO_WORKERS", "2 ", "KCORO_WORKERS='2 '" },
         { "KCORO_WORKERS", " 2", "KCORO_WORKERS=' 2'" },
         { "KCORO_WORKERS", "+2", "KCORO_WORKERS='+2'" },
-        { "KCORO_SCHED", "serial", "parallel or single" },
-        { "KCORO_SCHED", "", "parallel or single" },
+        { "KCORO_SCHED", "serial", "parallel, single, explore or chaos" },
+        { "KCORO_SCHED", "", "parallel, single" },
         { "KCORO_CLOCK", "imaginary", "real or virtual" },
         { "KCORO_SEED", "seed", "KCORO_SEED='seed'" },
         { "KCORO_SEED", "-1", "KCORO_SEED='-1'" },
@@ -103,6 +106,7 @@ END_TEST
 static int run_with_options(void *arg)
 {
     setenv("KCORO_WORKERS", "3", 1);
+    setenv("KCORO_SCHEDULES", "5", 1);
     return kc_run(describe, NULL, arg) ? 1 : 0;
 }
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 from source import code_only, files  # noqa: E402
 
-DECLARED = re.compile(r"^KC_EXPORT\b[^;]*?\b(kci?_\w+)\(", re.M)
+DECLARED = re.compile(r"^KC_EXPORT\b[^;]*?\b(kci?_\w+)[(;]", re.M)
 
 
 def main(library):
