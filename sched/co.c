@@ -59,8 +59,6 @@ static bool is_guest(const struct kc_co *co)
 /* Nobody runs on it any more. */
 void kci_co_left(struct kc_co *co)
 {
-    if (KCI_UNLIKELY(kci_is_explored(co->rt)))
-        co->rt->env.lab->ended(co->rt->env.lab_ctx, co);
     if (is_guest(co)) { // its stack is the caller's again before anybody hears of its end
         kci_coro_fini(&co->coro);
         kci_stack_unwrap(&co->stack);
@@ -199,14 +197,6 @@ static int place(const struct kci_stack *st, const struct kci_spawn *how, struct
     return 0;
 }
 
-/* In a laboratory each operation is a point. */
-static int quota(struct kc_rt *rt, const kc_attr_t *attr)
-{
-    if (rt->env.lab)
-        return 1;
-    return attr->flags & KC_CO_NOBUDGET ? INT_MAX : rt->budget;
-}
-
 static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how, unsigned refs)
 {
     const kc_attr_t *attr = how->attr ? how->attr : &no_attr;
@@ -217,7 +207,7 @@ static void init(struct kc_co *co, struct kc_rt *rt, const struct kci_spawn *how
     co->name = attr->name;
     co->detached = attr->flags & KC_CO_DETACHED;
     co->scope = co->home = co->detached ? rt->service : how->scope;
-    co->budget = co->quota = quota(rt, attr);
+    co->budget = co->quota = attr->flags & KC_CO_NOBUDGET ? rt->no_budget : rt->budget;
     co->on_pool = attr->dispatcher == KC_DISPATCH_IO;
     co->locals = how->inherits ? kci_locals_ref(kci_co_self()->locals) : NULL;
     co->id = ka_add(&rt->next_id, 1, relaxed) + 1; // relaxed: only unique

@@ -54,12 +54,22 @@ KCI_OWNER_ONLY static void collect(struct kci_worker *w)
 
 /* ---- choosing ---- */
 
+static void report_leaver(struct kc_rt *rt, struct kc_co *co)
+{
+    int why = ka_load(&co->why, relaxed); // relaxed: one worker
+
+    if (why == KCI_WHY_ENDED)
+        rt->env.lab->ended(rt->env.lab_ctx, co);
+    else if (why != KCI_WHY_NONE) // it yields
+        rt->env.lab->waits(rt->env.lab_ctx, co);
+}
+
 KCI_OWNER_ONLY struct kc_co *kci_explored_next(struct kci_worker *w)
 {
     struct kc_rt *rt = w->rt;
 
-    if (w->cur && ka_load(&w->cur->why, relaxed)) // relaxed: our own
-        rt->env.lab->waits(rt->env.lab_ctx, w->cur);
+    if (w->cur)
+        report_leaver(rt, w->cur);
     collect(w);
     return rt->can.head ? rt->env.lab->next(rt->env.lab_ctx, &rt->can, NULL) : NULL;
 }

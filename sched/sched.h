@@ -107,7 +107,7 @@ struct kc_rt {
     struct kci_poller poller;
     struct kci_stack_pool *stacks;
     size_t stack_bytes;
-    int budget;
+    int budget, no_budget; /* operations before a yield; the same with KC_CO_NOBUDGET */
     unsigned flags; /* KC_RT_* */
     bool caller_works; /* worker 0 is the thread in kc_run, or in kc_rt_poll */
     bool driven; /* … in kc_rt_poll */

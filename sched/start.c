@@ -8,6 +8,7 @@
  * end:    the first coroutine sets rt->stop; worker threads joined → monitor → pool → poller →
  *         scope → timers → stacks → memory
  */
+#include <limits.h>
 #include <stdlib.h>
 
 #include "core/assert.h"
@@ -70,7 +71,9 @@ static struct kc_rt *allocate(const struct kci_config *cfg)
     rt->nworkers = cfg->workers;
     rt->env = cfg->env;
     rt->stack_bytes = cfg->stack_bytes;
-    rt->budget = cfg->budget;
+    // In a laboratory each operation is a point.
+    rt->budget = cfg->env.lab ? 1 : cfg->budget;
+    rt->no_budget = cfg->env.lab ? 1 : INT_MAX;
     rt->flags = cfg->flags;
     rt->caller_works = cfg->caller_works;
     rt->driven = cfg->driven;

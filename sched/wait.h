@@ -63,6 +63,7 @@ enum kci_why {
     KCI_WHY_ACTOR,
     KCI_WHY_SHUTDOWN,
     KCI_WHY_SETTLE,
+    KCI_WHY_ENDED,
     KCI_WHY_COUNT
 };
 

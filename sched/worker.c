@@ -169,10 +169,10 @@ KCI_OWNER_ONLY static struct kc_co *next_at_hand(struct kci_worker *w)
 }
 
 /* Leave `self` for `next`, or for the worker's loop; post(self) runs once self is saved. */
-KCI_OWNER_ONLY static KCI_ALWAYS_INLINE void leave_for(struct kc_co *self, struct kc_co *next,
-                                                       void (*post)(void *), bool ending)
+KCI_OWNER_ONLY static KCI_ALWAYS_INLINE void leave_for(struct kci_worker *w, struct kc_co *self,
+                                                       struct kc_co *next, void (*post)(void *),
+                                                       bool ending)
 {
-    struct kci_worker *w = kci_worker_self();
     struct kci_coro *to = next ? &next->coro : &w->base;
 
     w->cur = next;
@@ -192,7 +192,8 @@ KCI_OWNER_ONLY static KCI_ALWAYS_INLINE void leave_for(struct kc_co *self, struc
 
 KCI_OWNER_ONLY static void switch_away(struct kc_co *self, void (*post)(void *), bool ending)
 {
-    leave_for(self, next_at_hand(kci_worker_self()), post, ending);
+    struct kci_worker *w = kci_worker_self();
+    leave_for(w, self, next_at_hand(w), post, ending);
 }
 
 static void parked(void *arg)
@@ -241,7 +242,7 @@ KCI_OWNER_ONLY void kci_sched_yield(struct kc_co *self)
 
 void kci_sched_yield_to(struct kc_co *self, struct kc_co *next)
 {
-    leave_for(self, next, yielded, false);
+    leave_for(kci_worker_self(), self, next, yielded, false);
 }
 
 static void moved(void *arg)
@@ -277,6 +278,7 @@ static void ended(void *arg)
 
 void kci_sched_exit(struct kc_co *self)
 {
+    ka_store(&self->why, KCI_WHY_ENDED, relaxed); // relaxed: dumps, and a laboratory
     switch_away(self, ended, true);
     KCI_ASSERT(!"an ended coroutine was continued");
     __builtin_unreachable();

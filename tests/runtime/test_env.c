@@ -62,7 +62,7 @@ START_TEST(a_good_value_does_what_the_help_says)
         { "KCORO_SCHED", "parallel", "workers=3\n" },
         { "KCORO_SCHED", "single", "workers=1\n" },
         { "KCORO_SCHED", "chaos", "workers=3\n" },
-        { "KCORO_SCHED", "explore", "" }, // each run's words go to /dev/null
+        { "KCORO_SCHED", "explore", "" }, // each run speaks to /dev/null
         { "KCORO_CLOCK", "real", "workers=3\n" },
         { "KCORO_CLOCK", "virtual", "workers=1 virtual\n" },
         { "KCORO_SEED", "0", "workers=3\n" },
