@@ -23,7 +23,7 @@ enum { POLL_EACH = 61 };
 
 /* ---- the set ---- */
 
-static void insert(struct kci_runnable *set, struct kc_co *co)
+KCI_OWNER_ONLY static void insert(struct kci_runnable *set, struct kc_co *co)
 {
     struct kc_co **at = &set->head;
 
@@ -54,7 +54,7 @@ KCI_OWNER_ONLY static void collect(struct kci_worker *w)
 
 /* ---- choosing ---- */
 
-static void report_leaver(struct kc_rt *rt, struct kc_co *co)
+KCI_OWNER_ONLY static void report_leaver(struct kc_rt *rt, struct kc_co *co)
 {
     int why = ka_load(&co->why, relaxed); // relaxed: one worker
 
