@@ -160,6 +160,7 @@ int kci_conn_create(struct kc_ipc_conn **out, struct kci_port port, const kc_ipc
         kci_conn_unref(c);
         return rc;
     }
+    kci_port_settle(&c->port);
     *out = c;
     return 0;
 }

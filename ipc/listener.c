@@ -17,7 +17,7 @@
 #include "ipc/endpoint.h"
 #include "ipc/ipc.h"
 
-enum { PEERS_MOST = 256, SHAKING_MOST = 16, ANNOUNCED_MOST = 16 };
+enum { PEERS_MOST = 256, SHAKING_LEAST = 4, SHAKING_SHARE = 16, ANNOUNCED_MOST = 16 };
 
 struct exported {
     struct kci_list node;
@@ -179,7 +179,7 @@ void kci_listener_forget(struct kc_ipc_listener *l, struct kc_ipc_conn *c)
 /* May one more come? */
 static bool has_room(struct kc_ipc_listener *l)
 {
-    unsigned shaking = 0;
+    unsigned shaking = 0, most = l->opts.max_peers ? l->opts.max_peers : PEERS_MOST;
 
     kci_lock(&l->lock);
     KCI_EACH(it, &l->conns) {
@@ -188,14 +188,15 @@ static bool has_room(struct kc_ipc_listener *l)
         shaking += c->state == KCI_CONN_SHAKING;
         kci_unlock(&c->lock);
     }
-    bool room = l->nconns < PEERS_MOST && shaking < SHAKING_MOST;
+    unsigned share = most / SHAKING_SHARE;
+    bool room = l->nconns < most && shaking < (share > SHAKING_LEAST ? share : SHAKING_LEAST);
     kci_unlock(&l->lock);
     return room;
 }
 
 static int serve(struct kc_ipc_listener *l, kc_scope_t *s, kc_link_t *link)
 {
-    struct kci_port port = { l->port.ops, link };
+    struct kci_port port = { .ops = l->port.ops, .link = link };
     kc_attr_t attr = { .name = "ipc-conn" };
     struct kc_ipc_conn *c;
     int rc = kci_conn_create(&c, port, &l->opts, l);
@@ -237,7 +238,7 @@ static int accept_one(struct kc_ipc_listener *l, kc_scope_t *s)
         rc = serve(l, s, link);
         return rc == -ECANCELED ? rc : 0;
     }
-    kci_port_close(&(struct kci_port){ l->port.ops, link });
+    kci_port_close(&(struct kci_port){ .ops = l->port.ops, .link = link });
     return kc_checkpoint();
 }
 
@@ -346,7 +347,10 @@ static int start(struct kc_ipc_listener *l, const char *addr)
         rc = -ENOTSUP;
     if (!rc)
         rc = l->port.ops->listen(rest, env, &l->port.link);
-    return rc ? rc : kci_service_spawn(l->rt, listener_main, l, "ipc-listener");
+    if (rc)
+        return rc;
+    kci_port_settle(&l->port);
+    return kci_service_spawn(l->rt, listener_main, l, "ipc-listener");
 }
 
 int kc_ipc_listen(kc_ipc_listener_t **out, const char *addr, const kc_ipc_opts_t *opts)

@@ -6,6 +6,10 @@
  * what it delivers is copied into the connection's read buffer, where it is parsed like a
  * stream, so that everything above is the same for both kinds.
  *
+ * Waiting: with a descriptor as io/ does it; else for a kick, which is noted in `ready` if
+ * nobody waits yet, so that one between -EAGAIN and the wait is not lost. A note that is out of
+ * date costs one call in vain.
+ *
  * Registering happens a few times in a program's life, so the table is small, static, never
  * shrinks, and needs no memory that somebody would have to give back.
  */
@@ -17,6 +21,8 @@
 #include "core/lock.h"
 #include "io/reactor.h"
 #include "ipc/wire.h"
+#include "sched/sched.h"
+#include "sched/source.h"
 
 enum { SCHEMES = 16 };
 
@@ -41,8 +47,8 @@ static bool is_complete(const kc_transport_ops_t *ops)
     if (!ops || ops->abi != 1 || !ops->scheme || !*ops->scheme || strchr(ops->scheme, ':'))
         return false;
     bool frames = ops->send_frame && ops->recv_frame && ops->free_frame;
-    return (frames || carries_bytes(ops)) && ops->connect && ops->poll_handle && ops->close &&
-           !ops->listen == !ops->accept;
+    return (frames || carries_bytes(ops)) && ops->connect && ops->close &&
+           (ops->poll_handle || ops->set_kick) && !ops->listen == !ops->accept;
 }
 
 /* Where a scheme stands, or would stand. Locked. */
@@ -129,11 +135,106 @@ ssize_t kci_port_recv(struct kci_port *p, unsigned char *buf, size_t n)
     return carries_bytes(p->ops) ? p->ops->recv_bytes(p->link, buf, n) : recv_one(p, buf, n);
 }
 
+/* ---- readiness ---- */
+
+static unsigned mask_of(const void *arg)
+{
+    return (unsigned)(uintptr_t)arg;
+}
+
+static struct kci_lock *kick_lock(void *obj)
+{
+    return &((struct kci_port *)obj)->lock;
+}
+
+static int kick_try(struct kci_clause *c)
+{
+    struct kci_port *p = c->obj;
+    unsigned got = p->ready & mask_of(c->arg);
+
+    p->ready &= ~got;
+    return got ? (int)got : -EAGAIN;
+}
+
+static int kick_arm(struct kci_clause *c)
+{
+    kci_list_push(&((struct kci_port *)c->obj)->waiters, &c->wt.node);
+    return 0;
+}
+
+/* While somebody outside may kick, the program is neither stuck nor are all of it at rest. */
+static void kick_hold(void *obj)
+{
+    struct kci_port *p = obj;
+
+    if (!(p->ops->caps & KC_LINK_INSIDE))
+        ka_add(&p->rt->outside, 1, seq_cst); // E-IDLE: before parking
+}
+
+static void kick_release(struct kci_clause *c)
+{
+    struct kci_port *p = c->obj;
+
+    if (!(p->ops->caps & KC_LINK_INSIDE))
+        ka_sub(&p->rt->outside, 1, seq_cst); // E-IDLE
+}
+
+static const struct kci_source kick_source = {
+    .why = KCI_WHY_LINK,
+    .any_rc = true,
+    .lock = kick_lock,
+    .try = kick_try,
+    .arm = kick_arm,
+    .disarm = kci_clause_dequeue,
+    .hold = kick_hold,
+    .release = kick_release,
+};
+
+/* Those that p->ready concerns, which they take along. Locked. */
+static void claim_ready(struct kci_port *p, struct kci_list *won)
+{
+    struct kci_claim c;
+
+    KCI_EACH(it, &p->waiters) {
+        struct kci_waiter *wt = KCI_OF(it, struct kci_waiter, node);
+        unsigned got = p->ready & mask_of(wt->elem);
+        if (!got || !kci_waiter_claim(wt, &c))
+            continue;
+        p->ready &= ~got;
+        kci_list_push(won, &wt->node);
+    }
+}
+
+static void kick(void *port, unsigned ev)
+{
+    struct kci_port *p = port;
+    struct kci_list won;
+
+    kci_list_init(&won);
+    kci_lock(&p->lock);
+    p->ready |= ev;
+    claim_ready(p, &won);
+    kci_unlock(&p->lock);
+    kci_waiters_finish(&won, (int)ev);
+}
+
+void kci_port_settle(struct kci_port *p)
+{
+    p->rt = kc_rt_current();
+    p->lock = (struct kci_lock){ 0 };
+    p->ready = 0;
+    kci_list_init(&p->waiters);
+    if (p->ops->set_kick)
+        p->ops->set_kick(p->link, kick, p);
+}
+
 int kci_port_wait(struct kci_port *p, unsigned ev, kc_deadline_t dl)
 {
     int fd = -1;
-    int rc = p->ops->poll_handle(p->link, &fd, &ev);
 
+    if (p->ops->set_kick)
+        return kci_source_wait(&kick_source, p, (void *)(uintptr_t)ev, dl);
+    int rc = p->ops->poll_handle(p->link, &fd, &ev);
     return rc ? rc : kci_fd_wait_more(fd, ev & (KC_RD | KC_WR), dl);
 }
 
@@ -145,7 +246,7 @@ void kci_port_close(struct kci_port *p)
     if (!p->link)
         return;
     // The transport closes the descriptor itself, so the poll set must forget it first.
-    if (!p->ops->poll_handle(p->link, &fd, &ev))
+    if (!p->ops->set_kick && !p->ops->poll_handle(p->link, &fd, &ev))
         kci_fd_forget(fd);
     p->ops->close(p->link);
     p->link = NULL;

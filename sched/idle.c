@@ -288,6 +288,7 @@ bool kci_is_quiet(struct kc_rt *rt)
 {
     bool none = !rt->poller.busy(rt->poller.ctx) &&
                 !ka_load(&rt->pool.pending, seq_cst) && // E-IDLE
+                !ka_load(&rt->outside, seq_cst) && // E-IDLE
                 !work_elsewhere(rt);
 
     for (unsigned i = 0; i < rt->nworkers; i++)

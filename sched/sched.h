@@ -97,7 +97,7 @@ struct kci_worker {
 };
 
 /* Pointers that layers above keep with the runtime. */
-enum kci_ext { KCI_EXT_IO, KCI_EXT_IPC, KCI_EXT_COUNT };
+enum kci_ext { KCI_EXT_IO, KCI_EXT_IPC, KCI_EXT_SIM, KCI_EXT_COUNT };
 
 struct kc_rt {
     /* fixed after start */
@@ -128,6 +128,7 @@ struct kc_rt {
     _Atomic(uint32_t) polling;      /* somebody is in poller.wait */
     _Atomic(int) stop;
     _Atomic(uint32_t) foreign;      /* other threads inside kci_ready */
+    _Atomic(uint32_t) outside;      /* waits that another thread may end; not descriptors */
 
     /* sched/explored.c */
     struct kci_runnable can;   /* with a laboratory: out of the queues, not running */

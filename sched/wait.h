@@ -50,6 +50,7 @@ enum kci_why {
     KCI_WHY_BLOCK,
     KCI_WHY_PARK,
     KCI_WHY_IPC,
+    KCI_WHY_LINK,
     KCI_WHY_MUTEX,
     KCI_WHY_COND,
     KCI_WHY_SEM,

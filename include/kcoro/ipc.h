@@ -36,6 +36,7 @@ typedef struct {
     int64_t keepalive_ns; /* ping after this much silence; 0: none */
     int64_t grace_ns;     /* how long an unknown name is waited for; 0: 100 ms */
     unsigned flags;       /* KC_IPC_* */
+    uint32_t max_peers;   /* listener: peers at once; 0: 256, see docs/wire.md */
     const kc_transport_ops_t *transport; /* instead of the address's scheme; NULL: by scheme */
     uintptr_t reserved[4];
 } kc_ipc_opts_t;

@@ -2,8 +2,11 @@
 /*
  * kcoro/transport.h — how frames travel: a small table that anyone can fill.
  *
- * All members are non-blocking: -EAGAIN means "poll, then call again". They are called by one
+ * All members are non-blocking: -EAGAIN means "wait, then call again". They are called by one
  * coroutine at a time per direction. Reading and writing may happen at the same time.
+ *
+ * How a connection waits is the transport's choice: a link with a descriptor names it
+ * (poll_handle), one without is given a function to call (set_kick).
  */
 #ifndef KCORO_TRANSPORT_H
 #define KCORO_TRANSPORT_H
@@ -18,10 +21,18 @@ KCI_BEGIN
 /* A transport's own idea of a connection or of a listening point. */
 typedef struct kc_link kc_link_t;
 
+/*
+ * caps of a transport with set_kick. KC_LINK_INSIDE: every kick comes out of the runtime
+ * itself, from its coroutines and timers. Waiting for one is then like waiting on a channel: a
+ * virtual clock may jump meanwhile, and a deadlock is found. Without it somebody outside may
+ * kick at any moment, as with a descriptor, and neither happens.
+ */
+#define KC_LINK_INSIDE 0x1u
+
 typedef struct kc_transport_ops {
     int abi;            /* 1 */
     const char *scheme; /* "unix": the part of an address before the colon; borrowed for ever */
-    unsigned caps;      /* none yet; 0 */
+    unsigned caps;      /* KC_LINK_INSIDE or 0; other bits are ignored */
 
     /* Connect to the part behind the colon. 0 and *out; -EAGAIN is not allowed: start, and
      * let the first send report. Any other errno fails kc_ipc_connect. `env` as registered. */
@@ -38,7 +49,8 @@ typedef struct kc_transport_ops {
     int (*recv_frame)(kc_link_t *l, void **frame, size_t *len);
     void (*free_frame)(kc_link_t *l, void *frame);
     /* Which descriptor to poll; *ev comes in as what the connection wants to do (KC_RD,
-     * KC_WR) and may be widened. 0, or fatal. A listening link: readable = acceptable. */
+     * KC_WR) and may be widened. 0, or fatal. A listening link: readable = acceptable. NULL
+     * only with set_kick. */
     int (*poll_handle)(kc_link_t *l, int *fd, unsigned *ev);
     /* Free the link and its descriptor. Called once; no other call is running. */
     void (*close)(kc_link_t *l);
@@ -50,7 +62,14 @@ typedef struct kc_transport_ops {
     ssize_t (*recv_bytes)(kc_link_t *l, void *buf, size_t n);
     /* Optional: stop whoever polls or is about to use the link (shutdown(2)). */
     void (*interrupt)(kc_link_t *l);
-    void *reserved[4];
+    /* Optional, instead of poll_handle, which is not called then. Called once for each link,
+     * before any member but connect, listen and accept; it cannot fail. From now until `close`
+     * is called, call kick(arg, ev) whenever a member that said -EAGAIN is worth another call:
+     * KC_RD for receiving and accepting, KC_WR for sending, both when the link breaks. kick
+     * waits for nothing and calls no member, so it may be called from any thread, timer or
+     * member, under locks of the transport, and too often: that costs one call in vain. */
+    void (*set_kick)(kc_link_t *l, void (*kick)(void *arg, unsigned ev), void *arg);
+    void *reserved[3];
 } kc_transport_ops_t;
 
 /*

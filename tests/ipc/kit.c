@@ -3,11 +3,9 @@
 #include "tests/ipc/kit.h"
 
 #include <inttypes.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "arch/os.h"
 #include "core/mem.h"
@@ -17,25 +15,14 @@ int workers_of(int i)
     return kt_workers(i % WORKERS);
 }
 
-void let_run(void)
-{
-    kc_yield();
-    sched_yield();
-}
-
 /* ---- rigs ---- */
 
 struct run {
     struct rig *rig;
     void (*body)(struct rig *r);
     bool connected, leaky;
+    int variant;
 };
-
-void make_dir(char *dir, size_t n)
-{
-    snprintf(dir, n, "/tmp/kcoro-ipc-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-}
 
 void rig_listen(struct rig *r)
 {
@@ -64,6 +51,7 @@ static int run_main(void *arg)
     struct run *run = arg;
     struct rig *r = run->rig;
 
+    place_enter(r, run->variant);
     if (run->connected) {
         rig_listen(r);
         rig_connect(r);
@@ -83,33 +71,33 @@ static void try_run(int i, struct run *run)
     struct rig *r = run->rig;
     kc_opts_t opts = { .workers = workers_of(i) };
 
-    make_dir(r->dir, sizeof r->dir);
-    snprintf(r->addr, sizeof r->addr, "unix:%s/s", r->dir);
+    run->variant = i % WORKERS;
+    place_prepare(r, &opts);
     ck_assert_int_eq(kc_run(run_main, run, &opts), 0);
     if (!run->leaky)
         check_nothing_left();
-    ck_assert_msg(rmdir(r->dir) == 0, "%s is not empty", r->dir);
+    place_leave(r);
 }
 
 void try_plain(int i, void (*body)(struct rig *r))
 {
     static struct rig rig;
 
-    try_run(i, &(struct run){ &rig, body, false, false });
+    try_run(i, &(struct run){ .rig = &rig, .body = body });
 }
 
 void try_rig(int i, void (*body)(struct rig *r))
 {
     static struct rig rig;
 
-    try_run(i, &(struct run){ &rig, body, true, false });
+    try_run(i, &(struct run){ .rig = &rig, .body = body, .connected = true });
 }
 
 void try_rig_leaky(int i, void (*body)(struct rig *r))
 {
     static struct rig rig;
 
-    try_run(i, &(struct run){ &rig, body, true, true });
+    try_run(i, &(struct run){ .rig = &rig, .body = body, .connected = true, .leaky = true });
 }
 
 void try_rig_with(int i, const kc_ipc_opts_t *server, const kc_ipc_opts_t *client,
@@ -121,7 +109,7 @@ void try_rig_with(int i, const kc_ipc_opts_t *server, const kc_ipc_opts_t *clien
         rig.server = *server;
     if (client)
         rig.client = *client;
-    try_run(i, &(struct run){ &rig, body, true, false });
+    try_run(i, &(struct run){ .rig = &rig, .body = body, .connected = true });
 }
 
 static kc_chan_t *keep(struct rig *r, kc_chan_t *ch)

@@ -12,6 +12,9 @@
  *     START_TEST(a_sentence) { try_rig(_i, body); } END_TEST      … CASE_LOOP(a_sentence,
  *     WORKERS)
  *
+ * The place, where server and client meet, is Unix sockets (place.c), or a simulated network with
+ * a virtual clock (tests/sim/place.c): the same cases are linked with either.
+ *
  * What export_chan and open_chan return is released when the rig closes. Nothing here waits a
  * while: until() lets others run until what should be seen is seen. Every run ends with the
  * check that nothing is allocated any more and no file is left.
@@ -37,6 +40,17 @@ struct rig {
     int nchans;
 };
 
+/* ---- the place ---- */
+
+/* Outside of the runtime: an address, and what the runtime should be like. */
+void place_prepare(struct rig *r, kc_opts_t *opts);
+/* As the root coroutine, before anything else; variant 0 … WORKERS − 1. */
+void place_enter(struct rig *r, int variant);
+/* The runtime is over. */
+void place_leave(struct rig *r);
+/* Let others go on for a moment. */
+void let_run(void);
+
 /* Loop index → 1, 2, 4 workers. */
 int workers_of(int i);
 /* Run body as the root coroutine, without and with a connected rig around it. */
@@ -59,7 +73,6 @@ kc_chan_t *open_spec(struct rig *r, const char *name, const kc_ipc_chan_spec_t *
 /* Drop it now instead of when the rig closes. */
 void drop_chan(struct rig *r, kc_chan_t *ch);
 
-void let_run(void);
 #define until(seen)                                                                            \
     do                                                                                         \
         let_run();                                                                             \
@@ -108,8 +121,5 @@ void go_recv(kc_scope_t *s, struct call *c);
 /* xorshift; KC_TEST_SEED, else drawn, and printed. */
 uint64_t test_seed(void);
 uint64_t roll(uint64_t *state, uint64_t n);
-
-/* A directory for sockets, removed by rmdir (so it must be empty then). */
-void make_dir(char *dir, size_t n);
 
 #endif

@@ -3,23 +3,38 @@
 #include "tests/ipc/raw.h"
 
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 void raw_connect(struct raw *p, struct rig *r)
 {
-    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    const char *rest;
+    void *env;
+    int rc;
 
-    strcpy(sa.sun_path, strchr(r->addr, ':') + 1);
-    p->fd = socket(AF_UNIX, SOCK_STREAM, 0);
     p->used = p->filled = 0;
-    must(p->fd >= 0);
-    must_eq(kc_connect(p->fd, &sa, sizeof sa, KC_FOREVER), 0);
+    p->prefaced = false;
+    must_eq(kci_port_find(r->addr, NULL, &p->port, &env, &rest), 0);
+    while ((rc = p->port.ops->connect(rest, env, &p->port.link)) == -EAGAIN)
+        let_run(); // the backlog is full
+    must_eq(rc, 0);
+    kci_port_settle(&p->port);
+}
+
+bool raw_try_bytes(struct raw *p, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t rc = kci_port_send(&p->port, (const unsigned char *)bytes + done, n - done);
+        if (rc == -EAGAIN)
+            rc = kci_port_wait(&p->port, KC_WR, KC_FOREVER) < 0 ? -EPIPE : 0;
+        if (rc < 0)
+            return false;
+        done += (size_t)rc;
+    }
+    return true;
 }
 
 void raw_bytes(struct raw *p, const void *bytes, size_t n)
 {
-    must_eq(kc_writen(p->fd, bytes, n, KC_FOREVER), n);
+    must(raw_try_bytes(p, bytes, n));
 }
 
 void raw_send(struct raw *p, const struct kci_frame *f)
@@ -28,8 +43,17 @@ void raw_send(struct raw *p, const struct kci_frame *f)
 
     must(kci_frame_size(f) <= sizeof out);
     kci_frame_encode(f, out);
-    // The other end may have gone already, and is not asked.
-    (void)!kc_writen(p->fd, out, kci_frame_size(f), KC_FOREVER);
+    (void)raw_try_bytes(p, out, kci_frame_size(f)); // the other end is not asked
+}
+
+/* Some bytes: how many, or why there will be no more. */
+static ssize_t raw_read(struct raw *p, unsigned char *to, size_t n)
+{
+    ssize_t rc;
+
+    while ((rc = kci_port_recv(&p->port, to, n)) == -EAGAIN)
+        must(kci_port_wait(&p->port, KC_RD, KC_FOREVER) > 0);
+    return rc;
 }
 
 void raw_greet(struct raw *p)
@@ -54,11 +78,13 @@ bool raw_recv(struct raw *p, struct kci_frame *f)
 {
     for (;;) {
         size_t left = p->filled - p->used;
-        if (left >= 8 && !memcmp(p->in + p->used, kci_wire_preface, 8)) {
-            p->used += 8;
+        if (!p->prefaced && left >= KCI_WIRE_PREFACE) {
+            must(!memcmp(p->in + p->used, kci_wire_preface, KCI_WIRE_PREFACE));
+            p->used += KCI_WIRE_PREFACE;
+            p->prefaced = true;
             continue;
         }
-        ssize_t n = kci_frame_decode(p->in + p->used, left, 65536, f);
+        ssize_t n = p->prefaced ? kci_frame_decode(p->in + p->used, left, 65536, f) : 0;
         must(n >= 0);
         p->used += (size_t)n;
         if (n)
@@ -66,7 +92,7 @@ bool raw_recv(struct raw *p, struct kci_frame *f)
         memmove(p->in, p->in + p->used, left);
         p->used = 0;
         p->filled = left;
-        n = kc_read(p->fd, p->in + left, sizeof p->in - left, KC_FOREVER);
+        n = raw_read(p, p->in + left, sizeof p->in - left);
         if (n <= 0)
             return false;
         p->filled += (size_t)n;
@@ -110,5 +136,5 @@ void raw_expect_end(struct raw *p, uint32_t status)
 
 void raw_close(struct raw *p)
 {
-    must_eq(kc_fd_close(p->fd), 0);
+    kci_port_close(&p->port);
 }

@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tests/ipc/raw.h — a peer that speaks frames, right or wrong, through a plain socket. Called
+ * tests/ipc/raw.h — a peer that speaks frames, right or wrong, through a bare link. Called
  * from a coroutine.
  */
 #ifndef TESTS_IPC_RAW_H
 #define TESTS_IPC_RAW_H
 
+#include "ipc/port.h"
 #include "ipc/wire.h"
 #include "tests/ipc/kit.h"
 
 struct raw {
-    int fd;
+    struct kci_port port;
     unsigned char in[1 << 16];
     size_t used, filled;
+    bool prefaced; /* the peer has said its preface */
 };
 
 /* Connect to the rig's listener. */
 void raw_connect(struct raw *p, struct rig *r);
 void raw_bytes(struct raw *p, const void *bytes, size_t n);
+/* The same to a peer that may have gone: false if it had. */
+bool raw_try_bytes(struct raw *p, const void *bytes, size_t n);
 void raw_send(struct raw *p, const struct kci_frame *f);
 /* The preface and an ordinary HELLO. */
 void raw_greet(struct raw *p);

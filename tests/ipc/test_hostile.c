@@ -382,7 +382,7 @@ static void mutated(struct rig *r)
             kci_frame_encode(&f, out);
             if (!roll(&seed, 10))
                 out[roll(&seed, kci_frame_size(&f))] ^= 1u << roll(&seed, 8);
-            (void)!kc_writen(peer.fd, out, kci_frame_size(&f), KC_FOREVER);
+            (void)raw_try_bytes(&peer, out, kci_frame_size(&f));
         }
         raw_close(&peer);
     }

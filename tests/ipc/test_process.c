@@ -15,6 +15,7 @@
 #include "arch/os.h"
 #include "core/mem.h"
 #include "tests/ipc/kit.h"
+#include "tests/ipc/place.h"
 
 enum { ITEMS = 20000 };
 

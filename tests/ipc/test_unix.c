@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tests/ipc/test_unix.c — unix:PATH: the files it makes, takes over, and removes. */
+/*
+ * tests/ipc/test_unix.c — unix:PATH: the files it makes, takes over, and removes; a socket that
+ * moves little at a time, and two runtimes that meet at one.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ipc/port.h"
 #include "tests/ipc/kit.h"
 
 static const char *path_of(struct rig *r)
@@ -207,6 +212,127 @@ START_TEST(connections_are_served_though_nobody_accepts_them)
 }
 END_TEST
 
+/* ---- a network that moves a few bytes at a time ---- */
+
+static _Atomic(unsigned) dribble_turn;
+static int dribble_most; /* bytes per call */
+
+/* Every third call moves nothing. */
+static size_t dribble_bytes(size_t n)
+{
+    unsigned turn = ka_add(&dribble_turn, 1, relaxed); // relaxed: chance
+    size_t most = turn % 3 ? turn % (unsigned)dribble_most + 1 : 0;
+    return n < most ? n : most;
+}
+
+static ssize_t dribble_send(kc_link_t *l, const struct iovec *iov, int n)
+{
+    struct iovec part = { iov->iov_base, dribble_bytes(iov->iov_len) };
+
+    (void)n;
+    return part.iov_len ? kci_transport_unix.send_frames(l, &part, 1) : -EAGAIN;
+}
+
+static ssize_t dribble_recv(kc_link_t *l, void *buf, size_t n)
+{
+    n = dribble_bytes(n);
+    return n ? kci_transport_unix.recv_bytes(l, buf, n) : -EAGAIN;
+}
+
+static int flood_one_way(void *arg)
+{
+    kc_chan_t *ch = *(kc_chan_t **)arg;
+    unsigned char elem[300];
+
+    for (int i = 0; i < 150; i++) {
+        memset(elem, i, sizeof elem);
+        must_eq(kc_chan_send(ch, elem, KC_FOREVER), 0);
+    }
+    return 0;
+}
+
+static void both_flood(struct rig *r)
+{
+    kc_chan_t *in = export_chan(r, "in", 300, 0, KC_PEER_SEND);
+    kc_chan_t *out = export_chan(r, "out", 300, 0, KC_PEER_RECV);
+    kc_chan_t *to = open_chan(r, "in", 300, 0), *from = open_chan(r, "out", 300, 0);
+    unsigned char elem[300], want[300];
+    kc_scope_t s;
+
+    must_eq(kc_scope_open(&s, NULL), 0);
+    must_eq(kc_scope_spawn(&s, NULL, flood_one_way, &to, sizeof to, NULL), 0);
+    must_eq(kc_scope_spawn(&s, NULL, flood_one_way, &out, sizeof out, NULL), 0);
+    for (int i = 0; i < 150; i++) {
+        memset(want, i, sizeof want);
+        must_eq(kc_chan_recv(in, elem, KC_FOREVER), 0);
+        must(!memcmp(elem, want, sizeof elem));
+        must_eq(kc_chan_recv(from, elem, KC_FOREVER), 0);
+        must(!memcmp(elem, want, sizeof elem));
+    }
+    must_eq(kc_scope_close(&s), 0);
+    must_eq(kc_ipc_close(r->c, KC_FOREVER), 0);
+    r->c = NULL;
+}
+
+START_TEST(a_network_that_moves_a_few_bytes_at_a_time_is_only_slow)
+{
+    static kc_transport_ops_t dribble;
+
+    dribble = kci_transport_unix;
+    dribble.send_frames = dribble_send;
+    dribble.recv_bytes = dribble_recv;
+    dribble_most = _i < WORKERS ? 1 : 40;
+    kc_ipc_opts_t opts = { .transport = &dribble };
+    try_rig_with(_i, &opts, &opts, both_flood);
+}
+END_TEST
+
+/* ---- another runtime ---- */
+
+struct party {
+    struct rig *r;
+    _Atomic(int) over;
+};
+
+static int other_runtime(void *arg)
+{
+    struct party *p = arg;
+    struct rig *r = p->r;
+    kc_ipc_chan_spec_t spec = { .elem_size = 4 };
+    kc_ipc_conn_t *c;
+    kc_chan_t *ch;
+
+    must_eq(kc_ipc_connect(&c, r->addr, NULL, KC_FOREVER), 0);
+    must_eq(kc_ipc_chan_open(c, "x", &spec, &ch, KC_FOREVER), 0);
+    for (int i = 0; i < 200; i++) {
+        must_eq(kc_send(ch, &i), 0);
+        must_eq(take(ch), i);
+    }
+    kc_chan_unref(ch);
+    must_eq(kc_ipc_close(c, KC_FOREVER), 0);
+    ka_store(&p->over, 1, release); // E-OVER
+    return 0;
+}
+
+static void two_runtimes(struct rig *r)
+{
+    struct party p = { .r = r };
+    kc_rt_t *rt;
+
+    rig_listen(r);
+    export_chan(r, "x", 4, 4, KC_PEER_SEND | KC_PEER_RECV);
+    must_eq(kc_rt_create(&rt, &(kc_opts_t){ .workers = 2 }), 0);
+    must_eq(kc_rt_spawn(rt, other_runtime, &p), 0);
+    until(ka_load(&p.over, acquire)); // E-OVER
+    must_eq(kc_rt_shutdown(rt, KC_FOREVER), 0);
+}
+
+START_TEST(two_runtimes_of_one_process_can_be_peers)
+{
+    try_plain(_i, two_runtimes);
+}
+END_TEST
+
 SUITE("ipc/unix", CASE_LOOP(a_socket_is_for_its_owner_only_and_goes_with_its_listener, WORKERS),
       CASE_LOOP(two_listeners_of_one_process_cannot_share_an_address, WORKERS),
       CASE_LOOP(a_socket_whose_owner_is_gone_is_replaced, WORKERS),
@@ -214,4 +340,6 @@ SUITE("ipc/unix", CASE_LOOP(a_socket_is_for_its_owner_only_and_goes_with_its_lis
       CASE_LOOP(bad_addresses_have_their_own_codes, WORKERS),
       CASE_LOOP(connecting_may_wait_for_a_server, WORKERS),
       CASE_LOOP(a_handshake_that_nobody_answers_ends_at_the_deadline, WORKERS),
-      CASE_LOOP(connections_are_served_though_nobody_accepts_them, WORKERS))
+      CASE_LOOP(connections_are_served_though_nobody_accepts_them, WORKERS),
+      CASE_LOOP(a_network_that_moves_a_few_bytes_at_a_time_is_only_slow, 2 * WORKERS),
+      CASE_LOOP(two_runtimes_of_one_process_can_be_peers, WORKERS))
