@@ -24,6 +24,7 @@ struct kc_rt;
 enum kci_choice {
     KCI_CHOICE_SELECT, /* which of the clauses that are left a fair select looks at next */
     KCI_CHOICE_VICTIM, /* which worker to steal from */
+    KCI_CHOICE_LINK,   /* what becomes of bytes on a simulated link: lab/sim */
     KCI_CHOICE_COUNT
 };
 

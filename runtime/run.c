@@ -14,6 +14,7 @@
 #include "io/reactor.h"
 #include "ipc/ipc.h"
 #include "lab/explore/lab.h"
+#include "lab/sim/sim.h"
 #include "runtime/options.h"
 #include "sched/source.h"
 
@@ -36,6 +37,7 @@ static int plug(struct kc_rt *rt)
 static void unplug(struct kc_rt *rt)
 {
     kci_ipc_unplug(rt);
+    kci_sim_unplug(rt);
     rt->poller.destroy(rt->poller.ctx);
 }
 

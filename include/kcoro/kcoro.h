@@ -15,6 +15,7 @@
 #include <kcoro/runtime.h>
 #include <kcoro/scope.h>
 #include <kcoro/select.h>
+#include <kcoro/sim.h>
 #include <kcoro/sync.h>
 #include <kcoro/test.h>
 #include <kcoro/time.h>

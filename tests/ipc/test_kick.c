@@ -117,12 +117,12 @@ static void both_ways(struct rig *r)
 }
 
 START_TEST(n1_a_connection_works_without_a_descriptor)
-    {
-        begin();
-        kc_ipc_opts_t opts = { .transport = &ops };
-        try_rig_with(_i, &opts, &opts, both_ways);
-        end();
-    }
+{
+    begin();
+    kc_ipc_opts_t opts = { .transport = &ops };
+    try_rig_with(_i, &opts, &opts, both_ways);
+    end();
+}
 END_TEST
 
 /* ---- who is outside holds the clock, and is no deadlock ---- */
@@ -165,18 +165,18 @@ static int meet(void *arg)
 }
 
 START_TEST(n1_a_virtual_clock_waits_for_who_kicks_from_outside)
-    {
-        static struct rig r;
-        kc_opts_t opts = { .flags = KC_RT_VIRTUAL_TIME | KC_RT_DEADLOCK_CHECK };
+{
+    static struct rig r;
+    kc_opts_t opts = { .flags = KC_RT_VIRTUAL_TIME | KC_RT_DEADLOCK_CHECK };
 
-        begin();
-        place_prepare(&r, &opts);
-        r.server.transport = r.client.transport = &ops;
-        ck_assert_int_eq(kc_run(meet, &r, &opts), 0);
-        place_leave(&r);
-        end();
-        check_nothing_left();
-    }
+    begin();
+    place_prepare(&r, &opts);
+    r.server.transport = r.client.transport = &ops;
+    ck_assert_int_eq(kc_run(meet, &r, &opts), 0);
+    place_leave(&r);
+    end();
+    check_nothing_left();
+}
 END_TEST
 
 static void incomplete(struct rig *r)
@@ -190,9 +190,9 @@ static void incomplete(struct rig *r)
 }
 
 START_TEST(a_transport_must_have_one_way_to_wait)
-    {
-        try_plain(0, incomplete);
-    }
+{
+    try_plain(0, incomplete);
+}
 END_TEST
 
 SUITE("ipc/kick", CASE_LOOP(n1_a_connection_works_without_a_descriptor, WORKERS),
