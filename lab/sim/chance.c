@@ -4,8 +4,8 @@
  *
  * The world's generator (splitmix64) proposes; the explorer, if it runs the program, has the
  * last word. It is asked about few outcomes at a time (yes or no; which quarter), so that who
- * enumerates choices is not drowned in shades of delay; the generator fills in the rest. Nothing
- * is asked where the link leaves nothing to chance.
+ * enumerates choices is not drowned in shades of delay; the generator fills in the rest.
+ * Nothing is asked where the link leaves nothing to chance.
  *
  * Rejected  logf for the tail of KC_SIM_TAIL: the library does without libm. The number of
  *           leading zeros of a random word, with the bits behind them, is a logarithm that is

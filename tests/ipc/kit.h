@@ -44,6 +44,8 @@ struct rig {
 
 /* Outside of the runtime: an address, and what the runtime should be like. */
 void place_prepare(struct rig *r, kc_opts_t *opts);
+/* This variant would find nothing that the others do not. */
+bool place_skips(int variant);
 /* As the root coroutine, before anything else; variant 0 … WORKERS − 1. */
 void place_enter(struct rig *r, int variant);
 /* The runtime is over. */
