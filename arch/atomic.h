@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * arch/atomic.h — the only gateway to <stdatomic.h>; a model checker can answer it instead.
+ * arch/atomic.h — the only gateway to <stdatomic.h>.
  *
  * Orders are written bare: ka_load(&x, acquire). ThreadSanitizer does not model fences, so
- * there a fence is a read-modify-write of one dummy word, which orders at least as much.
+ * there a fence is a read-modify-write of one dummy word, which orders at least as much. The
+ * model checker (lab/kcmc, KCI_KCMC), which is compiled in the same way, does.
  */
 #ifndef ARCH_ATOMIC_H
 #define ARCH_ATOMIC_H
@@ -21,7 +22,8 @@
     atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_##order,        \
                                             memory_order_##fail)
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(KCI_KCMC)
+#elif defined(__SANITIZE_THREAD__)
 #define KCI_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)

@@ -20,10 +20,32 @@
 /* Thread-local without a call into the dynamic linker, also in the shared library. */
 #define KCI_THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 
-/* Be polite to the other hyperthread while spinning. */
+/* The model checker, lab/kcmc, looks at all threads by itself. It tries every interleaving, so
+ * that loops and tables must be short: the second number is for it. */
+#ifdef KCI_KCMC
+#undef KCI_OWNER_ONLY
+#define KCI_OWNER_ONLY
+#undef KCI_THREAD_LOCAL
+#define KCI_THREAD_LOCAL
+#define KCI_OF_EACH [4]
+#define KCI_MINE(v) (&(v)[kcmc_thread()])
+#define KCI_UNLESS_MODELLED(many, few) (few)
+void kcmc_wait(void);
+unsigned kcmc_thread(void);
+#else
+/* A variable of each thread: static KCI_THREAD_LOCAL int v KCI_OF_EACH; then *KCI_MINE(v). */
+#define KCI_OF_EACH
+#define KCI_MINE(v) (&(v))
+#define KCI_UNLESS_MODELLED(many, few) (many)
+#endif
+
+/* Be polite to the other hyperthread while spinning: in a loop that ends only when another
+ * thread has done something. */
 static inline void kci_cpu_pause(void)
 {
-#if defined(__x86_64__)
+#if defined(KCI_KCMC)
+    kcmc_wait();
+#elif defined(__x86_64__)
     __asm__ volatile("pause" ::: "memory");
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");

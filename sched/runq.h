@@ -18,7 +18,7 @@
 
 struct kc_co;
 
-enum { KCI_RING = 256 };
+enum { KCI_RING = KCI_UNLESS_MODELLED(256, 4) };
 
 struct kci_ring {
     KCI_ALIGNED(KCI_CACHE_LINE) _Atomic(uint32_t) head; /* owner and thieves, CAS */

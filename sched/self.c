@@ -16,7 +16,7 @@ struct thread_self {
     bool ready;
 };
 
-static KCI_THREAD_LOCAL struct thread_self thread_self;
+static KCI_THREAD_LOCAL struct thread_self thread_self KCI_OF_EACH;
 
 static void thread_wake(struct kci_ticket *tk)
 {
@@ -25,7 +25,7 @@ static void thread_wake(struct kci_ticket *tk)
 
 static struct kci_ticket *thread_ticket(void)
 {
-    struct thread_self *me = &thread_self;
+    struct thread_self *me = KCI_MINE(thread_self);
 
     if (me->nopark)
         return NULL;
@@ -48,7 +48,7 @@ struct kci_ticket *kci_self_ticket(void)
 
 KCI_NOINLINE const void *kci_self_thread(void)
 {
-    return &thread_self;
+    return KCI_MINE(thread_self);
 }
 
 void kci_self_nopark(int delta)
@@ -58,7 +58,7 @@ void kci_self_nopark(int delta)
     if (co)
         co->nopark += (unsigned)delta;
     else
-        thread_self.nopark += delta;
+        KCI_MINE(thread_self)->nopark += delta;
 }
 
 /* Whose ticket is it? NULL: a thread's, or an endpoint's. Cheaper than asking who runs. */
