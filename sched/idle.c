@@ -24,7 +24,7 @@
 #include "core/assert.h"
 #include "sched/sched.h"
 
-enum { SPINS = 40, INJECT_BATCH = 32 };
+enum { SPINS = KCI_UNLESS_MODELLED(40, 1), INJECT_BATCH = 32 };
 
 /* ---- waking ---- */
 
@@ -233,8 +233,10 @@ KCI_OWNER_ONLY static struct kc_co *search(struct kci_worker *w)
         ka_add(&rt->nsearching, 1, seq_cst); // E-IDLE
     }
     for (int i = 0; w->searching && !co && i < SPINS; i++) {
-        if (!(co = steal(w)) && !(co = take_injected(w)))
+        if (i)
             kci_cpu_pause();
+        if (!(co = steal(w)))
+            co = take_injected(w);
     }
     return co;
 }
@@ -376,6 +378,16 @@ static void sleep_until_needed(struct kci_worker *w, bool polls)
         rt->poller.wait(rt->poller.ctx, rt->poll_until);
 }
 
+/* The last look found something. Who published it may have relied on us, who were searching,
+ * to wake another worker if one is needed: so we search again, and stop_searching will. */
+KCI_OWNER_ONLY static void search_again(struct kci_worker *w)
+{
+    if (w->rt->nworkers == 1)
+        return;
+    w->searching = true;
+    ka_add(&w->rt->nsearching, 1, seq_cst); // E-IDLE
+}
+
 static void idle(struct kci_worker *w)
 {
     struct kc_rt *rt = w->rt;
@@ -393,6 +405,8 @@ static void idle(struct kci_worker *w)
     bool picked = leave_idle(w);
     if (stay && picked && !polls)
         kci_parker_wait(&w->parker, INT64_MAX); // consume the token that is on its way
+    if (stay && !picked)
+        search_again(w);
 }
 
 KCI_OWNER_ONLY static struct kc_co *look_around(struct kci_worker *w)
