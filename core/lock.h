@@ -5,7 +5,8 @@
  *
  * Zero is unlocked. Order, outer first: token, coroutine (join), channel and descriptor, which
  * are one rank, taken by address where several are held (select); IPC connection; timers;
- * shared run queue; idle list. Cancelling wakes coroutines under a token's lock.
+ * shared run queue; idle list; plan of faults. Cancelling wakes coroutines under a token's
+ * lock.
  */
 #ifndef CORE_LOCK_H
 #define CORE_LOCK_H

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* core/mem.c — malloc behind a counter and a switch that makes the nth call fail. */
+/* core/mem.c — malloc behind a counter and a question whether this one must fail. */
 #include "core/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/atomic.h"
+#include "core/fault.h"
 
 static _Atomic(uint64_t) blocks;
-static _Atomic(uint64_t) fail_in; /* 0: never */
-
-static int must_fail(void)
-{
-    uint64_t left = ka_load(&fail_in, relaxed); // relaxed: a counter, it orders nothing
-    while (left && !ka_cas(&fail_in, &left, left - 1, relaxed, relaxed)) // relaxed: as above
-        continue;
-    return left == 1;
-}
 
 void *kci_alloc(size_t bytes)
 {
-    void *p = must_fail() ? NULL : malloc(bytes ? bytes : 1);
+    void *p = kci_fails(KCI_FAULT_MALLOC) ? NULL : malloc(bytes ? bytes : 1);
     if (p)
         ka_add(&blocks, 1, relaxed); // relaxed: read only at rest
     return p;
@@ -41,7 +34,13 @@ void kci_free(void *p)
 
 void kci_mem_fail_nth(uint64_t nth)
 {
-    ka_store(&fail_in, nth, relaxed); // relaxed: set before the calls it is meant for
+    const struct kci_fault_rule rule = { .sites = 1u << KCI_FAULT_MALLOC,
+                                         .answer = -ENOMEM,
+                                         .from = nth,
+                                         .to = nth,
+                                         .chance = KCI_FAULT_ALWAYS };
+
+    kci_fault_install(nth ? &(struct kci_fault_plan){ 1, { rule } } : NULL, 0);
 }
 
 uint64_t kci_mem_blocks_in_use(void)

@@ -15,7 +15,8 @@ void *kci_alloc(size_t bytes);
 void *kci_zalloc(size_t bytes);
 void kci_free(void *p);
 
-/* The nth allocation from now on fails, once (0: none does). For tests and KCORO_FAULT. */
+/* The nth allocation from now on fails, once (0: none does): a plan of core/fault.h, for
+ * tests. */
 void kci_mem_fail_nth(uint64_t nth);
 uint64_t kci_mem_blocks_in_use(void);
 

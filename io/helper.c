@@ -15,6 +15,7 @@
 
 #include <pthread.h>
 
+#include "core/thread.h"
 #include "io/reactor.h"
 
 static struct {
@@ -39,7 +40,7 @@ static int start(void)
     if (rc)
         return rc;
     ka_store(&helper.stop, 0, relaxed); // relaxed: creating the thread publishes it
-    rc = -pthread_create(&helper.thread, NULL, look_after, helper.r);
+    rc = kci_thread_start(&helper.thread, look_after, helper.r);
     if (rc)
         kci_reactor_destroy(helper.r);
     return rc == -EAGAIN ? -ENOMEM : rc; // -EAGAIN would read as "not ready"

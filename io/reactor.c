@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
 #include "core/assert.h"
 #include "core/mem.h"
 #include "io/helper.h"
@@ -246,7 +247,7 @@ static int poll_one(int fd, unsigned ev, int timeout_ms)
 {
     struct pollfd p = { .fd = fd, .events = poll_bits(ev) };
 
-    if (poll(&p, 1, timeout_ms) <= 0)
+    if (kci_fails(KCI_FAULT_POLL) || poll(&p, 1, timeout_ms) <= 0)
         return 0;
     if (p.revents & POLLNVAL)
         return -EBADF;
@@ -470,6 +471,13 @@ static int none(int fd)
     return 0;
 }
 
+/* A close that fails has closed all the same. */
+static int close_it(int fd)
+{
+    int rc = close(fd);
+    return kci_fails(KCI_FAULT_CLOSE) ? -1 : rc;
+}
+
 /* Call how(fd) while nobody waits for fd. Returns its errno, negative. */
 static int without_waiters(int fd, int (*how)(int))
 {
@@ -496,7 +504,7 @@ int kc_fd_close(int fd)
 {
     if (fd < 0)
         return -EBADF;
-    int rc = without_waiters(fd, close);
+    int rc = without_waiters(fd, close_it);
     // After EINTR the descriptor is closed on Linux; closing again could hit somebody else's.
     return rc == -EINTR ? 0 : rc;
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
 #include "arch/os.h"
 #include "io/reactor.h"
 #include "io/sys.h"
@@ -82,7 +83,7 @@ int kc_accept(int fd, kc_deadline_t dl)
     if (!rc)
         rc = kci_sys_nonblock(fd);
     while (rc >= 0) {
-        int got = accept(fd, NULL, NULL);
+        int got = kci_fails(KCI_FAULT_ACCEPT) ? -1 : accept(fd, NULL, NULL);
         if (got >= 0)
             return made_ours(got);
         int err = -kci_os_error();
@@ -112,7 +113,9 @@ static int connect_result(int fd)
     int err = 0;
     socklen_t len = sizeof err;
 
-    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 ? kci_os_error() : -err;
+    bool fails = kci_fails(KCI_FAULT_GETSOCKOPT) ||
+                 getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0;
+    return fails ? kci_os_error() : -err;
 }
 
 /* A UNIX socket whose backlog is full: nothing to wait on, so look again a little later. */
@@ -129,7 +132,7 @@ int kc_connect(int fd, const void *sa, unsigned len, kc_deadline_t dl)
     if (!rc)
         rc = kci_sys_nonblock(fd);
     while (!rc) {
-        if (!connect(fd, sa, len))
+        if (!kci_fails(KCI_FAULT_CONNECT) && !connect(fd, sa, len))
             return 0;
         int err = -kci_os_error();
         if (err == EINPROGRESS || err == EINTR) {

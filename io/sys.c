@@ -17,11 +17,12 @@
 
 #include <pthread.h>
 
+#include "arch/fault.h"
 #include "arch/os.h"
 
 int kci_sys_nonblock(int fd)
 {
-    int flags = fcntl(fd, F_GETFL);
+    int flags = kci_fails(KCI_FAULT_FCNTL) ? -1 : fcntl(fd, F_GETFL);
 
     if (flags >= 0 && !(flags & O_NONBLOCK))
         flags = fcntl(fd, F_SETFL, flags | O_NONBLOCK);
@@ -30,7 +31,8 @@ int kci_sys_nonblock(int fd)
 
 int kci_sys_cloexec(int fd)
 {
-    return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? kci_os_error() : 0;
+    bool fails = kci_fails(KCI_FAULT_FCNTL) || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0;
+    return fails ? kci_os_error() : 0;
 }
 
 static ssize_t result(ssize_t n)
@@ -53,7 +55,8 @@ ssize_t kci_sys_read(void *ctx, int fd, void *buf, size_t n)
 
     (void)ctx;
     do {
-        got = result(recv(fd, buf, n, MSG_DONTWAIT));
+        bool fails = kci_fails_bytes(KCI_FAULT_READ, &n);
+        got = result(fails ? -1 : recv(fd, buf, n, MSG_DONTWAIT));
         if (got == -ENOTSOCK)
             got = read_file(fd, buf, n);
     } while (got == -EINTR);
@@ -86,7 +89,8 @@ ssize_t kci_sys_write(void *ctx, int fd, const void *buf, size_t n)
 
     (void)ctx;
     do {
-        put = result(send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL));
+        bool fails = kci_fails_bytes(KCI_FAULT_WRITE, &n);
+        put = result(fails ? -1 : send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL));
         if (put == -ENOTSOCK)
             put = write_file(fd, buf, n);
     } while (put == -EINTR);

@@ -25,6 +25,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
 #include "arch/os.h"
 #include "core/lock.h"
 #include "core/mem.h"
@@ -80,7 +81,7 @@ static int make_ours(int fd)
 
 static int open_socket(int *out)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int fd = kci_fails(KCI_FAULT_SOCKET) ? -1 : socket(AF_UNIX, SOCK_STREAM, 0);
     int rc = fd < 0 ? kci_os_error() : make_ours(fd);
 
     if (rc && fd >= 0)
@@ -110,7 +111,8 @@ static int connect_to(const struct sockaddr_un *sa, int *out)
 
     if (rc)
         return rc;
-    while (connect(*out, (const struct sockaddr *)(const void *)sa, sizeof *sa)) {
+    while (kci_fails(KCI_FAULT_CONNECT) ||
+           connect(*out, (const struct sockaddr *)(const void *)sa, sizeof *sa)) {
         rc = kci_os_error();
         if (rc == -EINTR)
             continue;
@@ -133,9 +135,14 @@ static int unix_connect(const char *addr, void *env, kc_link_t **out)
 
 /* ---- the lock ---- */
 
+static int look_at(const char *path, struct stat *out)
+{
+    return kci_fails(KCI_FAULT_STAT) ? -1 : lstat(path, out);
+}
+
 static bool same_file(const struct file_id *id, const char *path, struct stat *st)
 {
-    return !lstat(path, st) && st->st_dev == id->dev && st->st_ino == id->ino;
+    return !look_at(path, st) && st->st_dev == id->dev && st->st_ino == id->ino;
 }
 
 static struct file_id identity(const struct stat *st)
@@ -154,17 +161,23 @@ static bool is_held(const char *path)
     return false;
 }
 
+static int open_lock(const char *path)
+{
+    const int how = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    return kci_fails(KCI_FAULT_OPEN) ? -1 : open(path, how, 0600);
+}
+
 /* 0 with u->lock_fd locked; -EADDRINUSE; -EAGAIN: the file was removed meanwhile, try again. */
 static int lock_once(struct unix_link *u)
 {
     struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
     struct stat st;
-    int fd = open(u->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open_lock(u->lock_path);
 
     if (fd < 0)
         return kci_os_error();
-    int rc = fcntl(fd, F_SETLK, &whole) < 0 ? kci_os_error() : 0;
-    if (!rc && fstat(fd, &st) < 0)
+    int rc = kci_fails(KCI_FAULT_FCNTL) || fcntl(fd, F_SETLK, &whole) < 0 ? kci_os_error() : 0;
+    if (!rc && (kci_fails(KCI_FAULT_STAT) || fstat(fd, &st) < 0))
         rc = kci_os_error();
     if (!rc) {
         u->lock = identity(&st);
@@ -198,7 +211,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *sa)
     struct stat st;
     int fd;
 
-    if (lstat(path, &st)) {
+    if (look_at(path, &st)) {
         int rc = kci_os_error();
         return rc == -ENOENT ? 0 : rc;
     }
@@ -209,7 +222,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *sa)
         close(fd);
     if (rc != -ECONNREFUSED)
         return rc == -ENOENT ? 0 : -EADDRINUSE;
-    rc = unlink(path) ? kci_os_error() : 0;
+    rc = kci_fails(KCI_FAULT_UNLINK) || unlink(path) ? kci_os_error() : 0;
     return rc == -ENOENT ? 0 : rc;
 }
 
@@ -217,13 +230,16 @@ static int bind_and_listen(struct unix_link *u, const struct sockaddr_un *sa)
 {
     struct stat st;
 
-    if (bind(u->fd, (const struct sockaddr *)(const void *)sa, sizeof *sa))
+    if (kci_fails(KCI_FAULT_BIND) ||
+        bind(u->fd, (const struct sockaddr *)(const void *)sa, sizeof *sa))
         return kci_os_error();
     // Between bind and listen nobody can connect, so these permissions hold from the beginning.
-    if (lstat(u->path, &st))
+    if (look_at(u->path, &st))
         return kci_os_error();
     u->sock = identity(&st); // ours to remove from here on
-    if (chmod(u->path, 0600) || listen(u->fd, BACKLOG))
+    if (kci_fails(KCI_FAULT_CHMOD) || chmod(u->path, 0600))
+        return kci_os_error();
+    if (kci_fails(KCI_FAULT_LISTEN) || listen(u->fd, BACKLOG))
         return kci_os_error();
     return 0;
 }
@@ -247,7 +263,7 @@ static void unlink_own(const struct file_id *id, const char *path)
 {
     struct stat st;
 
-    if (id->ino && same_file(id, path, &st))
+    if (id->ino && same_file(id, path, &st) && !kci_fails(KCI_FAULT_UNLINK))
         unlink(path);
 }
 
@@ -321,7 +337,7 @@ static int unix_listen(const char *addr, void *env, kc_link_t **out)
 
 static int unix_accept(kc_link_t *listening, kc_link_t **out)
 {
-    int fd = accept(of(listening)->fd, NULL, NULL);
+    int fd = kci_fails(KCI_FAULT_ACCEPT) ? -1 : accept(of(listening)->fd, NULL, NULL);
 
     if (fd < 0) {
         int rc = kci_os_error();
@@ -340,11 +356,19 @@ static int unix_accept(kc_link_t *listening, kc_link_t **out)
 static ssize_t unix_send_frames(kc_link_t *l, const struct iovec *iov, int n)
 {
     struct msghdr m = { .msg_iov = (struct iovec *)(uintptr_t)iov };
+    struct iovec first = iov[0];
+    size_t most = SIZE_MAX;
     ssize_t rc;
 
     m.msg_iovlen = (size_t)(n < PIECES ? n : PIECES);
     do {
-        rc = sendmsg(of(l)->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+        bool fails = kci_fails_bytes(KCI_FAULT_WRITE, &most);
+        if (most == 1 && first.iov_len) {
+            first.iov_len = 1;
+            m.msg_iov = &first;
+            m.msg_iovlen = 1;
+        }
+        rc = fails ? -1 : sendmsg(of(l)->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (rc < 0)
             rc = kci_os_error();
     } while (rc == -EINTR);
@@ -356,7 +380,8 @@ static ssize_t unix_recv_bytes(kc_link_t *l, void *buf, size_t n)
     ssize_t rc;
 
     do {
-        rc = recv(of(l)->fd, buf, n, MSG_DONTWAIT);
+        bool fails = kci_fails_bytes(KCI_FAULT_READ, &n);
+        rc = fails ? -1 : recv(of(l)->fd, buf, n, MSG_DONTWAIT);
         if (rc < 0)
             rc = kci_os_error();
     } while (rc == -EINTR);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fault.h"
 #include "core/log.h"
 #include "io/sys.h"
 #include "lab/explore/lab.h"
@@ -35,6 +36,9 @@ static const char help[] =
     "  KCORO_CLOCK=virtual    one worker and a clock that jumps to the next timer\n"
     "  KCORO_DEBUG=area,...   log to standard error: sched, chan, io, ipc, all\n"
     "  KCORO_GUARD=mark|protect|none   how stacks are guarded (default: the best that works)\n"
+    "  KCORO_FAULT=rule,...   calls that fail: malloc, map, guard, thread, fd, sys.CALL or\n"
+    "                         sys.*, with :nth=N, :from=N or :p=.05 (chance), and for sys an\n"
+    "                         error like :EINTR, or :short (docs/faults.md)\n"
     "  KCORO_HELP=1           print this\n";
 
 static int64_t real_now(void *ctx)
@@ -145,6 +149,19 @@ static int choose_seed(const kc_opts_t *o, struct kci_config *out)
     return rc < 0 ? rc : 0;
 }
 
+static int read_faults(uint64_t seed)
+{
+    const char *text = getenv("KCORO_FAULT");
+    struct kci_fault_plan plan;
+    const char *expected = text ? kci_fault_parse(text, &plan) : NULL;
+
+    if (expected)
+        return bad("KCORO_FAULT", text, expected);
+    if (text)
+        kci_fault_install(&plan, seed);
+    return 0;
+}
+
 static int check(const kc_opts_t *o)
 {
     const unsigned known = KC_RT_DEADLOCK_CHECK | KC_RT_DETERMINISTIC | KC_RT_VIRTUAL_TIME;
@@ -171,5 +188,7 @@ int kci_options_resolve(const kc_opts_t *opts, struct kci_config *out)
     out->budget = o->budget < 0 ? INT_MAX : o->budget ? o->budget : KCI_BUDGET;
     if ((rc = check_guard()) || (rc = read_mode(&out->flags)) || (rc = choose_workers(o, out)))
         return rc;
-    return choose_seed(o, out);
+    if ((rc = choose_seed(o, out)))
+        return rc;
+    return read_faults(out->seed);
 }

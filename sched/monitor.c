@@ -9,6 +9,7 @@
  *
  * It exists only beside two or more workers; one worker has nobody to hand work to.
  */
+#include "core/thread.h"
 #include "sched/sched.h"
 
 #define TICK_NS KC_US(500)
@@ -87,9 +88,9 @@ int kci_monitor_start(struct kc_rt *rt)
     kci_parker_init(&rt->monitor_parker);
     if (rt->nworkers == 1)
         return 0;
-    int err = pthread_create(&rt->monitor, NULL, monitor_main, rt);
-    rt->has_monitor = !err;
-    return -err;
+    int rc = kci_thread_start(&rt->monitor, monitor_main, rt);
+    rt->has_monitor = !rc;
+    return rc;
 }
 
 void kci_monitor_stop(struct kc_rt *rt)

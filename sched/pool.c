@@ -14,6 +14,7 @@
 #include <kcoro/io.h>
 
 #include "core/mem.h"
+#include "core/thread.h"
 #include "sched/sched.h"
 
 struct job {
@@ -103,7 +104,7 @@ static int ensure_thread(struct kci_pool *pool, unsigned queued)
 {
     if (pool->idle >= queued || pool->threads == KCI_POOL_THREADS)
         return 0;
-    if (!pthread_create(&pool->thread[pool->threads], NULL, pool_main, pool))
+    if (!kci_thread_start(&pool->thread[pool->threads], pool_main, pool))
         pool->threads++;
     return pool->threads ? 0 : -EAGAIN;
 }

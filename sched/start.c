@@ -13,6 +13,7 @@
 
 #include "core/assert.h"
 #include "core/mem.h"
+#include "core/thread.h"
 #include "sched/sched.h"
 
 static int64_t virtual_now(void *ctx)
@@ -129,7 +130,7 @@ static int start_threads(struct kc_rt *rt)
     unsigned first = rt->caller_works ? 1 : 0, i = first;
     int rc = kci_monitor_start(rt);
     for (; i < rt->nworkers && !rc; i++)
-        rc = -pthread_create(&rt->workers[i].thread, NULL, worker_main, &rt->workers[i]);
+        rc = kci_thread_start(&rt->workers[i].thread, worker_main, &rt->workers[i]);
     if (!rc)
         return 0;
     stop_threads(rt, first, i > first ? i - 1 : first); // the last one is not there

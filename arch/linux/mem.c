@@ -21,6 +21,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
+
 // Newer than the C library's headers may be; the kernel says EINVAL if it does not know them.
 enum { ADVICE_DONTNEED_LOCKED = 24, ADVICE_GUARD_INSTALL = 102 };
 
@@ -34,8 +36,10 @@ size_t kci_os_page_bytes(void)
 void *kci_os_map(size_t bytes)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    void *p = MAP_FAILED;
 
+    if (!kci_fails(KCI_FAULT_MAP))
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     // One touched page must cost one page, not 2 MiB. Without huge pages this fails: nothing to
@@ -98,6 +102,8 @@ enum kci_guard kci_os_guard(void *p, size_t bytes, bool may_protect)
 {
     int ways = ways_allowed();
 
+    if (kci_fails(KCI_FAULT_GUARD))
+        return KCI_GUARD_NONE;
     if ((ways & MAY_MARK) && madvise(p, bytes, ADVICE_GUARD_INSTALL) == 0)
         return KCI_GUARD_MARK;
     if ((ways & MAY_PROTECT) && may_protect && mprotect(p, bytes, PROT_NONE) == 0)

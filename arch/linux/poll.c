@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
+
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
@@ -38,22 +40,36 @@ struct kci_pollset {
     int alarm; /* a timerfd, once somebody polls the set itself; -1: none */
 };
 
+static int control(struct kci_pollset *ps, int how, int fd, struct epoll_event *e)
+{
+    return kci_fails(KCI_FAULT_EPOLL_CTL) ? -1 : epoll_ctl(ps->ep, how, fd, e);
+}
+
 static int watch_edges(struct kci_pollset *ps, int fd)
 {
     struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = key_kick };
 
-    return epoll_ctl(ps->ep, EPOLL_CTL_ADD, fd, &e);
+    return control(ps, EPOLL_CTL_ADD, fd, &e);
+}
+
+static int open_set(void)
+{
+    return kci_fails(KCI_FAULT_EPOLL_CREATE) ? -1 : epoll_create1(EPOLL_CLOEXEC);
+}
+
+static int open_kick(void)
+{
+    return kci_fails(KCI_FAULT_EVENTFD) ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 int kci_pollset_create(struct kci_pollset **out)
 {
-    struct kci_pollset *ps = malloc(sizeof *ps);
+    struct kci_pollset *ps = kci_fails(KCI_FAULT_MALLOC) ? NULL : malloc(sizeof *ps);
 
     if (!ps)
         return -ENOMEM;
     ps->kick = ps->alarm = -1;
-    if ((ps->ep = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
-        (ps->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) < 0 ||
+    if ((ps->ep = open_set()) < 0 || (ps->kick = open_kick()) < 0 ||
         watch_edges(ps, ps->kick) != 0) {
         int rc = -errno;
         kci_pollset_destroy(ps);
@@ -95,12 +111,12 @@ int kci_pollset_arm(struct kci_pollset *ps, int fd, unsigned ev, uint64_t key)
         return -EINVAL;
     // Two threads may both find the descriptor new; the loser's ADD then becomes a MOD.
     for (;;) {
-        if (epoll_ctl(ps->ep, EPOLL_CTL_MOD, fd, &e) == 0)
+        if (control(ps, EPOLL_CTL_MOD, fd, &e) == 0)
             return 0;
         int rc = kci_os_error();
         if (rc != -ENOENT)
             return rc;
-        if (epoll_ctl(ps->ep, EPOLL_CTL_ADD, fd, &e) == 0)
+        if (control(ps, EPOLL_CTL_ADD, fd, &e) == 0)
             return 0;
         if ((rc = kci_os_error()) != -EEXIST)
             return rc;
@@ -111,7 +127,7 @@ void kci_pollset_forget(struct kci_pollset *ps, int fd)
 {
     struct epoll_event unused = { 0 };
 
-    (void)epoll_ctl(ps->ep, EPOLL_CTL_DEL, fd, &unused);
+    (void)control(ps, EPOLL_CTL_DEL, fd, &unused);
 }
 
 /* Nanoseconds from now until then; -1: for ever. */
@@ -152,8 +168,9 @@ int kci_pollset_wait(struct kci_pollset *ps, struct kci_poll_event *out, int max
                      int64_t until_ns)
 {
     struct epoll_event events[BATCH];
-    int n = wait_ns(ps->ep, events, max < BATCH ? max : BATCH, time_left(until_ns));
-    int count = 0;
+    int most = max < BATCH ? max : BATCH, count = 0;
+    int n = kci_fails(KCI_FAULT_EPOLL_WAIT) ? -1 : wait_ns(ps->ep, events, most,
+                                                           time_left(until_ns));
 
     for (int i = 0; i < n; i++) { // n < 0: interrupted by a signal, which is nothing ready
         if (events[i].data.u64 == key_kick)
@@ -176,8 +193,10 @@ void kci_pollset_kick(struct kci_pollset *ps)
 
 static int alarm_open(struct kci_pollset *ps)
 {
-    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    int fd = -1;
 
+    if (!kci_fails(KCI_FAULT_TIMERFD))
+        fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (fd < 0)
         return kci_os_error();
     if (watch_edges(ps, fd) != 0) {

@@ -17,6 +17,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
+
 #ifdef MAP_ANON
 enum { ANONYMOUS = MAP_ANON };
 #else
@@ -44,7 +46,7 @@ static void *map_zeroes(void *where, size_t bytes, int flags)
 
 void *kci_os_map(size_t bytes)
 {
-    return map_zeroes(NULL, bytes, 0);
+    return kci_fails(KCI_FAULT_MAP) ? NULL : map_zeroes(NULL, bytes, 0);
 }
 
 /* Without MAP_ANON only a file could be shared: not with children. */
@@ -79,6 +81,8 @@ enum kci_guard kci_os_guard(void *p, size_t bytes, bool may_protect)
         ok = want && (strcmp(want, "none") == 0 || strcmp(want, "mark") == 0) ? -1 : 1;
         ka_store(&allowed, ok, relaxed); // relaxed: as above
     }
-    ok = ok > 0 && may_protect && mprotect(p, bytes, PROT_NONE) == 0;
+    if (ok < 0 || !may_protect || kci_fails(KCI_FAULT_GUARD))
+        return KCI_GUARD_NONE;
+    ok = mprotect(p, bytes, PROT_NONE) == 0;
     return ok ? KCI_GUARD_PROTECT : KCI_GUARD_NONE;
 }

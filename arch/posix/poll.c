@@ -30,6 +30,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/fault.h"
+
 struct slot {
     uint64_t key;
     uint64_t since;
@@ -54,7 +56,7 @@ struct kci_pollset {
 
 static int pipe_open(int fds[2])
 {
-    if (pipe(fds) != 0)
+    if (kci_fails(KCI_FAULT_EPOLL_CREATE) || pipe(fds) != 0)
         return -errno;
     for (int i = 0; i < 2; i++) {
         (void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
@@ -65,8 +67,8 @@ static int pipe_open(int fds[2])
 
 int kci_pollset_create(struct kci_pollset **out)
 {
-    struct kci_pollset *ps = calloc(1, sizeof *ps);
-    struct pollfd *view = malloc(sizeof *view);
+    struct kci_pollset *ps = kci_fails(KCI_FAULT_MALLOC) ? NULL : calloc(1, sizeof *ps);
+    struct pollfd *view = kci_fails(KCI_FAULT_MALLOC) ? NULL : malloc(sizeof *view);
     int rc = ps && view ? pipe_open(ps->pipe) : -ENOMEM;
 
     if (rc) {
@@ -98,7 +100,7 @@ static int check_kind(int fd)
 {
     struct stat st;
 
-    if (fstat(fd, &st) != 0)
+    if (kci_fails(KCI_FAULT_EPOLL_CTL) || fstat(fd, &st) != 0)
         return kci_os_error();
     return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? -EPERM : 0;
 }
@@ -112,7 +114,9 @@ static int grow_locked(struct kci_pollset *ps, int fd)
         return 0;
     while (room <= (size_t)fd)
         room *= 2;
-    struct pollfd *spare = malloc((room + 1) * sizeof *spare);
+    struct pollfd *spare = NULL;
+    if (!kci_fails(KCI_FAULT_MALLOC))
+        spare = malloc((room + 1) * sizeof *spare);
     struct slot *slots = spare ? realloc(ps->slots, room * sizeof *slots) : NULL;
     if (!slots) {
         free(spare);
@@ -260,7 +264,7 @@ static bool wait_round(struct kci_pollset *ps, struct kci_poll_event *out, int m
     int timeout = ps->kicked ? 0 : ms_left(until_ns);
     (void)pthread_mutex_unlock(&ps->lock);
 
-    int ready = poll(ps->view, (nfds_t)n, timeout);
+    int ready = kci_fails(KCI_FAULT_EPOLL_WAIT) ? -1 : poll(ps->view, (nfds_t)n, timeout);
 
     (void)pthread_mutex_lock(&ps->lock);
     ps->polling = false;

@@ -69,6 +69,7 @@ START_TEST(a_good_value_does_what_the_help_says)
         { "KCORO_SEED", "18446744073709551615", "workers=3\n" },
         { "KCORO_GUARD", "protect", "workers=3\n" },
         { "KCORO_GUARD", "none", "workers=3\n" },
+        { "KCORO_FAULT", "malloc:nth=1000000,sys.*:EIO:p=0", "workers=3\n" },
         { "KCORO_HELP", "1", "KCORO_WORKERS=n" },
         { "KCORO_DEBUG", "everything", "unknown area 'everything'" },
     };
@@ -95,11 +96,49 @@ START_TEST(a_malformed_value_is_refused_and_named)
         { "KCORO_CLOCK", "imaginary", "real or virtual" },
         { "KCORO_SEED", "seed", "KCORO_SEED='seed'" },
         { "KCORO_SEED", "-1", "KCORO_SEED='-1'" },
+        { "KCORO_FAULT", "", "KCORO_FAULT=''" },
+        { "KCORO_FAULT", "malloc:nth=0", "KCORO_FAULT='malloc:nth=0': expected a whole number" },
+        { "KCORO_FAULT", "sys.read", "KCORO_FAULT='sys.read': expected an error like EINTR" },
         { "KCORO_GUARD", "dog", "mark, protect or none" },
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         try_setting(bad[i], REFUSED);
+}
+END_TEST
+
+/* The variable and kc_run's result. */
+struct fault {
+    const char *rule;
+    int rc;
+};
+
+static int run_with_fault(void *arg)
+{
+    const struct fault *f = arg;
+
+    setenv("KCORO_WORKERS", "2", 1);
+    setenv("KCORO_FAULT", f->rule, 1);
+    for (int i = 0; i < 3; i++)
+        if (kc_run(describe, NULL, NULL) != f->rc || kci_mem_blocks_in_use())
+            return 1;
+    return 0;
+}
+
+START_TEST(a_fault_is_made_where_it_says_in_each_run)
+{
+    struct fault faults[] = {
+        { "malloc:nth=1", -ENOMEM },       { "malloc", -ENOMEM },
+        { "map", -ENOMEM },                { "guard", 0 },
+        { "thread:nth=1", -EAGAIN },       { "thread:nth=2", -EAGAIN },
+        { "fd", -EMFILE },                 { "sys.epoll_ctl:ENOMEM:nth=1", -ENOMEM },
+        { "sys.eventfd:ENFILE", -ENFILE }, { "sys.epoll_wait:EINTR", 0 },
+    };
+
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        struct kt_end end = kt_child(run_with_fault, &faults[i]);
+        ck_assert_msg(kt_exited(&end, 0), "%s: said %s", faults[i].rule, end.said);
+    }
 }
 END_TEST
 
@@ -142,4 +181,5 @@ END_TEST
 
 SUITE("runtime/env", CASE(a_good_value_does_what_the_help_says),
       CASE(a_malformed_value_is_refused_and_named), CASE(options_go_before_variables),
+      CASE(a_fault_is_made_where_it_says_in_each_run),
       CASE(without_any_there_is_a_worker_per_processor))
