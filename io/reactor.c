@@ -242,13 +242,16 @@ static short poll_bits(unsigned ev)
     return (short)((ev & KC_RD ? POLLIN : 0) | (ev & KC_WR ? POLLOUT : 0));
 }
 
-/* poll(2) one descriptor: the ready mask, 0 after timeout_ms, -EBADF, -EINTR as 0. */
+/* poll(2) one descriptor: the ready mask, 0 after timeout_ms or a signal, -EBADF -ENOMEM. */
 static int poll_one(int fd, unsigned ev, int timeout_ms)
 {
     struct pollfd p = { .fd = fd, .events = poll_bits(ev) };
 
-    if (kci_fails(KCI_FAULT_POLL) || poll(&p, 1, timeout_ms) <= 0)
-        return 0;
+    int n = kci_fails(KCI_FAULT_POLL) ? -1 : poll(&p, 1, timeout_ms);
+    int rc = n < 0 ? kci_os_error() : 0;
+
+    if (n <= 0)
+        return rc == -EINTR || rc == -EAGAIN ? 0 : rc;
     if (p.revents & POLLNVAL)
         return -EBADF;
     return (p.revents & POLLIN ? (int)KC_RD : 0) | (p.revents & POLLOUT ? (int)KC_WR : 0) |
@@ -309,6 +312,8 @@ static int fd_prepare(struct kci_clause *c)
     int fd = (int)(intptr_t)c->obj - 1, ready = poll_one(fd, mask_of(c->arg), 0);
     struct kci_reactor *r;
 
+    if (ready < 0 && ready != -EBADF)
+        return ready; // no answer, so nothing for this clause to fire with
     c->obj = &nowhere;
     c->extra = (unsigned)ready;
     if (ready || !kci_self_ticket())

@@ -33,7 +33,7 @@ int kci_fd_wait_more(int fd, unsigned ev, kc_deadline_t dl);
 /* fd is about to be closed by somebody else: who waits for it gets -EBADF. Nobody may start to
  * wait any more. */
 void kci_fd_forget(int fd);
-/* What fd is ready at this moment: a mask, 0, or -EBADF. Does not wait. */
+/* What fd is ready at this moment: a mask, 0, -EBADF or -ENOMEM. Does not wait. */
 int kci_fd_ready(int fd, unsigned ev);
 
 #endif

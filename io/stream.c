@@ -132,9 +132,7 @@ int kc_connect(int fd, const void *sa, unsigned len, kc_deadline_t dl)
     if (!rc)
         rc = kci_sys_nonblock(fd);
     while (!rc) {
-        if (!kci_fails(KCI_FAULT_CONNECT) && !connect(fd, sa, len))
-            return 0;
-        int err = -kci_os_error();
+        int err = -kci_sys_connect(fd, sa, len);
         if (err == EINPROGRESS || err == EINTR) {
             rc = wait_connected(fd, dl);
             return rc < 0 ? rc : connect_result(fd);

@@ -35,6 +35,16 @@ int kci_sys_cloexec(int fd)
     return fails ? kci_os_error() : 0;
 }
 
+int kci_sys_connect(int fd, const void *sa, unsigned len)
+{
+    int rc = kci_fails(KCI_FAULT_CONNECT) ? kci_os_error() : 0;
+
+    if (rc && rc != -EINTR)
+        return rc;
+    bool fails = connect(fd, sa, len) < 0;
+    return rc ? rc : fails ? kci_os_error() : 0;
+}
+
 static ssize_t result(ssize_t n)
 {
     if (n >= 0)

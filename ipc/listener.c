@@ -161,11 +161,13 @@ int kc_ipc_export(kc_ipc_listener_t *l, const char *name, kc_chan_t *ch, unsigne
 
 /* ---- connections ---- */
 
-void kci_listener_accepted(struct kc_ipc_listener *l, struct kc_ipc_conn *c)
+int kci_listener_accepted(struct kc_ipc_listener *l, struct kc_ipc_conn *c)
 {
     kci_conn_ref(c);
-    if (kc_chan_send(l->announced, &c, KC_TRY))
+    int rc = kc_chan_send(l->announced, &c, KC_TRY);
+    if (rc)
         kci_conn_unref(c);
+    return rc;
 }
 
 void kci_listener_forget(struct kc_ipc_listener *l, struct kc_ipc_conn *c)

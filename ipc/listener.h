@@ -35,7 +35,7 @@ int kci_listener_find(struct kc_ipc_listener *l, struct kci_pending *p, struct k
 struct kci_pending *kci_listener_expired(struct kc_ipc_listener *l, struct kc_ipc_conn *c,
                                          int64_t now_ns, int64_t *next);
 /* The handshake is done: kc_ipc_accept may learn of it. */
-void kci_listener_accepted(struct kc_ipc_listener *l, struct kc_ipc_conn *c);
+int kci_listener_accepted(struct kc_ipc_listener *l, struct kc_ipc_conn *c);
 /* It is ending. */
 void kci_listener_forget(struct kc_ipc_listener *l, struct kc_ipc_conn *c);
 /* After all coroutines ended; `registered` as given to kci_ipc_register. */

@@ -479,7 +479,8 @@ static int shake_hands(struct kc_ipc_conn *c)
     return rc;
 }
 
-static void come_up(struct kc_ipc_conn *c)
+/* A peer that nobody could be told of is sent away: it would be served, and never accepted. */
+static int come_up(struct kc_ipc_conn *c)
 {
     uint32_t most = c->peer.max_frame - KCI_WIRE_HEADER - KCI_WIRE_EXT;
 
@@ -488,8 +489,7 @@ static void come_up(struct kc_ipc_conn *c)
     if (c->state == KCI_CONN_SHAKING)
         c->state = KCI_CONN_UP;
     kci_conn_unlock(c);
-    if (c->listener)
-        kci_listener_accepted(c->listener, c);
+    return c->listener ? kci_listener_accepted(c->listener, c) : 0;
 }
 
 int kci_rx_run(struct kc_ipc_conn *c)
@@ -497,9 +497,8 @@ int kci_rx_run(struct kc_ipc_conn *c)
     c->heard_ns = c->allowance_ns = kc_now();
     c->allowance = USELESS_BURST;
     int rc = shake_hands(c);
-    if (rc)
+    if (rc || (rc = come_up(c)))
         return rc;
-    come_up(c);
     do {
         rc = parse(c);
         if (!rc)

@@ -111,15 +111,14 @@ static int connect_to(const struct sockaddr_un *sa, int *out)
 
     if (rc)
         return rc;
-    while (kci_fails(KCI_FAULT_CONNECT) ||
-           connect(*out, (const struct sockaddr *)(const void *)sa, sizeof *sa)) {
-        rc = kci_os_error();
-        if (rc == -EINTR)
-            continue;
+    do {
+        rc = kci_sys_connect(*out, sa, sizeof *sa);
+    } while (rc == -EINTR);
+    if (rc == -EISCONN) // the attempt that was interrupted had gone on
+        rc = 0;
+    if (rc)
         close(*out);
-        return rc;
-    }
-    return 0;
+    return rc;
 }
 
 static int unix_connect(const char *addr, void *env, kc_link_t **out)
