@@ -49,7 +49,9 @@ typedef struct kc_attr {
  * reference.
  *
  * Returns  0; -ENOMEM; -EAGAIN the scope's limit is reached; -ECANCELED the scope is cancelled;
- *          -EINVAL; -EPERM outside a coroutine
+ *          -EINVAL; -EPERM outside a coroutine. With KC_CO_DETACHED (its scope) and
+ *          KC_DISPATCH_IO (its thread) a lack may show only later: then fn never ran, and
+ *          -ENOMEM or -EAGAIN is the coroutine's result
  * Runs on  coroutine
  * Cost     three small locks; no system call while a stack is free
  */
