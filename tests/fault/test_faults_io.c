@@ -310,9 +310,10 @@ static int sleeps(void *slept)
 
 static int drive(kc_rt_t *rt)
 {
-    int slept = 0;
+    int slept = 0, fd = kc_rt_fd(rt);
 
-    KF_OK(kc_rt_fd(rt));
+    if (fd < 0 && fd != -ENOTSUP)
+        return fd;
     KF_OK(kc_rt_spawn(rt, sleeps, &slept));
     while (!slept)
         KF_OK(kc_rt_poll(rt, kc_in(KC_MS(1))));

@@ -54,6 +54,12 @@ static int drive(void)
     return kc_rt_shutdown(rt, KC_FOREVER) ? KF_WRONG : rc;
 }
 
+/* -ENOMEM: where even a mapping needs a descriptor for a moment. */
+static bool is_lack(int rc)
+{
+    return rc == -EMFILE || rc == -ENOMEM;
+}
+
 START_TEST(g5_without_descriptors_no_runtime_starts_and_with_them_it_does)
 {
     int had = kf_descriptors(), worked = 0;
@@ -62,8 +68,8 @@ START_TEST(g5_without_descriptors_no_runtime_starts_and_with_them_it_does)
         leave_descriptors(room);
         int run = kc_run(seven, NULL, &(kc_opts_t){ .workers = 1 }), driven = drive();
         leave_descriptors(-1);
-        ck_assert_msg(run == 7 || run == -EMFILE, "kc_run with %d: %d", room, run);
-        ck_assert_msg(driven == 0 || driven == -EMFILE || driven == -ENOTSUP,
+        ck_assert_msg(run == 7 || is_lack(run), "kc_run with %d: %d", room, run);
+        ck_assert_msg(driven == 0 || driven == -ENOTSUP || is_lack(driven),
                       "driving with %d: %d", room, driven);
         ck_assert_int_eq(kf_descriptors(), had);
         ck_assert_uint_eq(kci_mem_blocks_in_use(), 0);
