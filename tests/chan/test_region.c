@@ -25,6 +25,7 @@ static void counted(void)
 {
     uint64_t id = registered(NULL, NULL), other = registered(NULL, NULL);
     kc_zdesc_t d, slice, none = { 0 };
+    size_t size = 0;
 
     ck_assert_uint_ne(id, other);
     ck_assert_int_eq(kc_region_desc(id, 100, 50, &d), 0);
@@ -37,6 +38,7 @@ static void counted(void)
     ck_assert_int_eq(kc_region_unregister(id, kc_in(KC_US(100))), -ETIME);
     ck_assert_int_eq(kc_region_desc(id, 0, 1, &none), -ENOENT); // it is on its way out
     ck_assert(none.addr == NULL);
+    ck_assert_int_eq(kc_region_export(id, &none, &size), -ENOENT);
     kc_zdesc_release(&d);
     ck_assert_int_eq(kc_region_unregister(id, KC_TRY), -EAGAIN); // the slice
     kc_zdesc_release(&slice);
