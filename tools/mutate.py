@@ -144,6 +144,17 @@ def limits():
     resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
 
 
+def kill_session(leader):
+    """All it started: Check gives each case a process group of its own, but no session."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[3]) == leader:
+                os.kill(int(entry.name), signal.SIGKILL)
+        except (OSError, IndexError):
+            pass  # gone, or not ours
+
+
 def run(command, env, seconds):
     """Returns "pass", "fail" or "hang", and how long it took."""
     began = time.monotonic()
@@ -154,10 +165,7 @@ def run(command, env, seconds):
             end = "pass" if child.wait(seconds) == 0 else "fail"
         except subprocess.TimeoutExpired:
             end = "hang"
-        try:
-            os.killpg(child.pid, signal.SIGKILL)  # with what it started
-        except ProcessLookupError:
-            pass
+        kill_session(child.pid)
         child.wait()
     return end, time.monotonic() - began
 
