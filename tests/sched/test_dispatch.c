@@ -63,6 +63,46 @@ START_TEST(on_single_all_run_one_at_a_time_on_the_first_worker)
 }
 END_TEST
 
+static int is_first(void *arg)
+{
+    (void)arg;
+    return kci_worker_self()->id == 0 ? 7 : -EIO;
+}
+
+/* Starts on the last worker, where nobody else may take it away before. */
+static int to_single_at_once(void *arg)
+{
+    int ret = 0;
+
+    (void)arg;
+    kc_pin(true);
+    unsigned last = kc_self()->rt->nworkers - 1;
+    ck_assert_uint_eq(kci_worker_self()->id, last);
+    kc_pin(false);
+    ck_assert_int_eq(kc_with_dispatcher(KC_DISPATCH_SINGLE, is_first, NULL, &ret), 0);
+    ck_assert_int_eq(ret, 7);
+    return 0;
+}
+
+static int spawn_on_the_last(void *arg)
+{
+    kc_attr_t attr = { .worker = (int)kc_self()->rt->nworkers };
+    kc_co_t *co;
+
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(kc_spawn(&co, to_single_at_once, NULL, &attr), 0);
+        ck_assert_int_eq(kt_join(co), 0);
+    }
+    return 0;
+}
+
+START_TEST(a_block_on_single_begins_there_and_not_where_it_was_asked_for)
+{
+    ck_assert_int_eq(kt_run(kt_workers(_i), spawn_on_the_last, NULL), 0);
+}
+END_TEST
+
 static int default_inside_single(void *arg)
 {
     int ret;
@@ -279,6 +319,7 @@ START_TEST(a_dispatcher_that_is_none_is_refused)
 END_TEST
 
 SUITE("sched/dispatch", CASE_WORKERS(on_single_all_run_one_at_a_time_on_the_first_worker),
+      CASE_WORKERS(a_block_on_single_begins_there_and_not_where_it_was_asked_for),
       CASE_WORKERS(dispatchers_nest_and_give_way_to_a_pin),
       CASE_WORKERS(on_io_code_that_blocks_holds_up_no_worker),
       CASE_WORKERS(a_block_on_io_is_waited_for_also_when_cancelled),
