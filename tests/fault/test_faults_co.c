@@ -380,18 +380,7 @@ static int timers(void)
     return spawn_copy();
 }
 
-static int simulate(void)
-{
-    kc_sim_t *w; // the runtime's, which ends it
-
-    KF_OK(kc_sim_create(&w, 1, NULL));
-    KF_OK(kc_sim_link(w, "a", "b", &(kc_sim_link_t){ .latency_ns = 1 }));
-    KF_OK(kc_sim_cut(w, "a", "b"));
-    return kc_sim_heal(w, "a", "b");
-}
-
 static const struct kf_part contexts[] = {
-    { "kc_sim_create kc_sim_link kc_sim_cut kc_sim_heal", simulate, 0, { 0 } },
     { "kc_local_set", locals, 0, { 0 } },
     { "kc_with_dispatcher", dispatch, KF_REAL | KF_STARTS, { 0 } },
     { "kc_block", block, KF_REAL | KF_STARTS, { 0 } },
