@@ -30,6 +30,9 @@
 #ifdef KCI_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
+#ifdef KCI_CHECK
+void kci_check_landed(void);
+#endif
 #ifdef KCI_VALGRIND
 #include <valgrind/memcheck.h>
 #include <valgrind/valgrind.h>
@@ -107,6 +110,15 @@ static inline void kci_note_land(struct kci_note *from, struct kci_note *to)
         from->lo = lo;
         from->bytes = bytes;
     }
+#endif
+}
+
+/* The callback is over. kcoro-check takes it for a deed of the context that was left: what it
+ * knows is not thereby known to the one that goes on. */
+static inline void kci_note_landed(void)
+{
+#ifdef KCI_CHECK
+    kci_check_landed();
 #endif
 }
 

@@ -13,6 +13,9 @@ set(generated ${PROJECT_BINARY_DIR}/package)
 install(TARGETS kcoro kcoro_static EXPORT kcoroTargets)
 install(DIRECTORY include/kcoro TYPE INCLUDE FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE TYPE DOC)
+if(TARGET kcoro_check)
+    install(FILES ${PROJECT_BINARY_DIR}/libkcoro_check.a TYPE LIB)
+endif()
 
 install(EXPORT kcoroTargets NAMESPACE kcoro:: DESTINATION ${package_dir})
 configure_package_config_file(cmake/kcoroConfig.cmake.in ${generated}/kcoroConfig.cmake

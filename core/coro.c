@@ -31,6 +31,7 @@ KCI_OWNER_ONLY static void land(void *arg)
     kci_note_in(&thread_began);
     kci_note_land(&l.from->note, &l.to->note);
     l.post(l.arg);
+    kci_note_landed();
 }
 #else
 #define KCI_ON_STACK

@@ -58,7 +58,8 @@ enum kci_failure {
     KCI_FAIL_ENDLESS,
     KCI_FAIL_LEAK,
     KCI_FAIL_CRASH,
-    KCI_FAIL_LIMIT
+    KCI_FAIL_LIMIT,
+    KCI_FAIL_RACE
 };
 
 struct kci_taken {

@@ -2,15 +2,16 @@
 /*
  * lab/explore/shrink.c — the shortest list of deviations that still fails in the same way.
  *
- * First the shortest beginning that does (what came after the failure is of no interest), then
- * Zeller and Hildebrandt's ddmin without its complements: leave out pieces, smaller and smaller
- * ones. Each try is a run; after so many what there is has to do.
+ * First the schedules with at most one preemption, as many as there is patience for: most bugs
+ * need no more, and such a schedule is the best story. If none of them fails, the shortest
+ * beginning that does (what came after the failure is of no interest), then Zeller and
+ * Hildebrandt's ddmin without its complements: leave out pieces, smaller and smaller ones.
  */
 #include <string.h>
 
 #include "lab/explore/explore.h"
 
-enum { TRIES = 400 };
+enum { TRIES = 400, SIMPLE = 300, SIMPLE_PREEMPTIONS = 1 };
 
 struct shrinker {
     struct kci_exploration *x;
@@ -27,6 +28,24 @@ static bool fails(struct shrinker *s, const struct kci_deviation *dev, uint32_t 
     s->tries++;
     kci_explore_once(s->x, &plan);
     return s->x->run->failure == s->x->failure;
+}
+
+/* Returns whether one was found; it is in dev then. */
+static bool find_simple(struct shrinker *s, struct kci_deviation *dev)
+{
+    struct kci_deviation *tried = s->x->dev;
+    uint32_t n = 0;
+
+    for (int i = 0; i < SIMPLE; i++) {
+        if (fails(s, tried, n)) {
+            memcpy(dev, tried, n * sizeof *dev);
+            s->plan.ndev = n;
+            return true;
+        }
+        if (!kci_dfs_next(s->x->run, SIMPLE_PREEMPTIONS, tried, &n))
+            return false;
+    }
+    return false;
 }
 
 static void shorten(struct shrinker *s, struct kci_deviation *dev)
@@ -77,7 +96,9 @@ void kci_shrink(struct kci_exploration *x)
     s.plan.seed = x->seed; // nothing is drawn any more
     s.plan.ndev = kci_deviations(x->run, dev);
     if (x->run->failure == x->failure && fails(&s, dev, s.plan.ndev)) {
-        shorten(&s, dev);
+        if (!find_simple(&s, dev))
+            shorten(&s, dev);
+        s.tries = 0;
         leave_out(&s, dev);
         x->found = s.plan;
         x->found.dev = dev;

@@ -27,8 +27,8 @@ static size_t root_length(void)
 static bool is_ours(const char *file)
 {
     static const char *const parts[] = { "arch/", "core/",   "sched/", "io/",      "chan/",
-                                         "select/", "ipc/", "lab/explore/", "runtime/",
-                                         "include/" };
+                                         "select/", "ipc/", "lab/explore/", "lab/check/",
+                                         "runtime/", "include/" };
     size_t n = root_length();
 
     if (strncmp(file, __FILE__, n) != 0)
@@ -58,6 +58,10 @@ static void set_op(struct kci_place *p, const char *function)
         snprintf(p->op, sizeof p->op, "kc_%.36s", function + 4);
     else if (!strncmp(function, "kc_", 3))
         snprintf(p->op, sizeof p->op, "%.39s", function);
+    else if (!strncmp(function, "__tsan_", 7)) // lab/check: an access of the program's own
+        snprintf(p->op, sizeof p->op, "%s",
+                 strstr(function, "atomic") ? "atomic" : strstr(function, "read") ? "reads"
+                                                                                  : "writes");
 }
 
 static void hear(struct teller *t, const char *function, char *at)
