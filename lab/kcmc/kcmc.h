@@ -65,6 +65,7 @@ struct kcmc_result kcmc_run(const struct kcmc_model *m, bool quiet);
  * argument, compares with what each expects, prints a line for each. Returns an exit status.
  *
  * KCMC_REPLAY=<string>: the one execution that a report named, step by step.
+ * KCMC_PREEMPTIONS=<n>: another bound, for those who have time.
  * --sites, --weaken: for lab/kcmc/weaken.py, see there.
  */
 int kcmc_main(int argc, char **argv, const struct kcmc_model *models, size_t n);

@@ -28,10 +28,10 @@ static bool run_one(const struct kcmc_model *m)
 
     printf("%-6s %-66s %-10s %8" PRIu64 " executions, at most %u steps", good ? "" : "FAILED",
            m->name, kcmc_verdict_name(r.verdict), r.executions, r.steps);
-    if (m->preemptions == KCMC_UNBOUNDED)
+    if (K->bound == KCMC_UNBOUNDED)
         printf(", no bound");
     else
-        printf(", %u preemptions", m->preemptions ? m->preemptions : KCMC_PREEMPTIONS);
+        printf(", %u preemptions", K->bound);
     printf(m->outcomes ? "; outcomes %s\n" : "\n", r.outcomes);
     if (!good && r.verdict == m->expect)
         printf("       expected outcomes %s\n", m->outcomes);

@@ -127,10 +127,8 @@ static unsigned pick(void)
 
     if (mine)
         who[n++] = K->self;
-    bool bound = mine && !K->thread[K->self].waiting &&
-                 K->preemptions == (K->model->preemptions ? K->model->preemptions
-                                                          : KCMC_PREEMPTIONS);
-    for (unsigned i = 0; i < K->threads && !bound; i++)
+    bool stay = mine && !K->thread[K->self].waiting && K->preemptions >= K->bound;
+    for (unsigned i = 0; i < K->threads && !stay; i++)
         if (i != K->self && can_go_on(&K->thread[i]))
             who[n++] = i;
     if (!n)
@@ -297,7 +295,12 @@ static void execute(void)
 
 static void begin_model(const struct kcmc_model *m, bool quiet)
 {
+    const char *bound = getenv("KCMC_PREEMPTIONS");
+
     K->model = m;
+    K->bound = m->preemptions ? m->preemptions : KCMC_PREEMPTIONS;
+    if (bound)
+        K->bound = (unsigned)strtoul(bound, NULL, 10);
     K->quiet = quiet;
     K->telling = false;
     K->nchoices = K->longest = K->noutcomes = 0;

@@ -122,7 +122,8 @@ struct state {
     bool quiet;
     void *main_sp;
 
-    unsigned threads, self, preemptions, era;
+    unsigned threads, self, era;
+    unsigned preemptions, bound;
     struct thread thread[KCMC_THREADS];
     struct view sc; /* what sequentially consistent operations agree on */
 
