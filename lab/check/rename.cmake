@@ -11,7 +11,7 @@ foreach(name IN LISTS names)
     string(APPEND renames "${name} ${new}\n")
 endforeach()
 file(WRITE ${OUT}.names "${renames}")
-execute_process(COMMAND ${OBJCOPY} --redefine-syms=${OUT}.names ${LIBRARY} ${OUT}
+execute_process(COMMAND ${OBJCOPY} --redefine-syms=${OUT}.names ${LIBRARY} ${OUT}.renamed
     COMMAND_ERROR_IS_FATAL ANY)
-file(WRITE ${OUT}.mri "open ${OUT}\naddlib ${RUNTIME}\nsave\nend\n")
+file(WRITE ${OUT}.mri "CREATE ${OUT}\nADDLIB ${OUT}.renamed\nADDLIB ${RUNTIME}\nSAVE\nEND\n")
 execute_process(COMMAND ${AR} -M INPUT_FILE ${OUT}.mri COMMAND_ERROR_IS_FATAL ANY)
