@@ -5,10 +5,13 @@
  * Each call decides its fate first, with no lock held, and then acts under the world's.
  */
 #include <string.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "core/mem.h"
 #include "lab/sim/sim.h"
+
+enum { PACKET = 1460 };
 
 /* ---- sending ---- */
 
@@ -89,6 +92,19 @@ static int dispatch(struct kci_sim_end *e, struct kci_sim_piece *p, struct kci_s
     return rc;
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A piece arrives as a whole. Where the line takes its time, that must not be long: what passes
+ * in a millisecond, or a packet. */
+static size_t stretch(const kc_sim_link_t *how)
+{
+    uint64_t n = how->bytes_per_s / 1000;
+    return !how->bytes_per_s ? SIZE_MAX : n > PACKET ? (size_t)n : PACKET;
+}
+
 static ssize_t stream_send(kc_link_t *l, const struct iovec *iov, int n)
 {
     struct kci_sim_end *e = kci_sim_end_of(l);
@@ -98,7 +114,7 @@ static ssize_t stream_send(kc_link_t *l, const struct iovec *iov, int n)
 
     if (rc)
         return rc;
-    bytes = bytes < room ? bytes : room;
+    bytes = least(bytes, least(room, stretch(&how)));
     struct kci_sim_fate fate = kci_sim_fate(e->sim, &how, bytes, false);
     if (fate.most < bytes) {
         kci_lock(&e->sim->lock);

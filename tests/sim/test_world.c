@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "sched/sched.h"
+#include "lab/sim/sim.h"
 #include "tests/sim/kit.h"
 
 /* ---- names and rules ---- */
@@ -177,31 +177,24 @@ static bool no_point(void *ctx)
 
 static const struct kci_lab lab = { .point = no_point, .choose = choose };
 
-static void decided(struct net *n)
-{
-    int64_t began = kc_now();
-
-    kc_rt_current()->env.lab = &lab;
-    must_eq(put_frame(&n->a, 1), 0);
-    must_eq(asked, 3); // how late, lost, doubled; a link that never reorders does not ask
-    must_eq(get_frame(&n->b, KC_FOREVER), 1);
-    must(kc_now() - began < KC_MS(3)); // the first quarter
-    answer = 1;
-    must_eq(put_frame(&n->a, 2), 0);
-    must_eq(asked, 7); // and how late the second copy is
-    must_eq(stats_now(n).drops, 1);
-    must_eq(stats_now(n).dups, 1);
-    began = kc_now();
-    must_eq(get_frame(&n->b, KC_FOREVER), 2);
-    must(kc_now() - began >= KC_MS(6)); // the last quarter
-    kc_rt_current()->env.lab = NULL;
-}
 
 START_TEST(p8_every_choice_is_offered_to_the_laboratory)
 {
-    try_net("simframes",
-            &(kc_sim_link_t){ .jitter_ns = KC_MS(8), .drop_ppm = 1, .dup_ppm = 1 },
-            decided);
+    static struct kc_rt rt;
+    struct kc_sim sim = { .rt = &rt };
+    kc_sim_link_t link = { .jitter_ns = KC_MS(8), .drop_ppm = 1, .dup_ppm = 1 };
+
+    rt.env.lab = &lab;
+    struct kci_sim_fate f = kci_sim_fate(&sim, &link, 24, true);
+    ck_assert_int_eq(asked, 3); // how late, lost, doubled; a link that never reorders asks not
+    ck_assert(!f.drop && !f.dup && !f.reorder && !f.reset);
+    ck_assert_int_lt(f.delay_ns, KC_MS(2) + 1); // the first quarter
+    answer = 1;
+    f = kci_sim_fate(&sim, &link, 24, true);
+    ck_assert_int_eq(asked, 7); // and how late the second copy is
+    ck_assert(f.drop && f.dup && !f.reorder && !f.reset);
+    ck_assert_int_ge(f.delay_ns, KC_MS(6) - 1); // the last quarter
+    ck_assert_int_ge(f.dup_delay_ns, KC_MS(6) - 1);
 }
 END_TEST
 
