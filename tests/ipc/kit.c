@@ -72,7 +72,7 @@ static void try_run(int i, struct run *run)
     kc_opts_t opts = { .workers = workers_of(i) };
 
     run->variant = i % WORKERS;
-    if (place_skips(run->variant))
+    if (!run->leaky && place_skips(run->variant)) // a leaky body's caller relies on it
         return;
     place_prepare(r, &opts);
     ck_assert_int_eq(kc_run(run_main, run, &opts), 0);
