@@ -2,7 +2,7 @@
 /*
  * tests/sim/place.c — the place of tests/ipc's rig, in a simulated network: see tests/ipc/kit.h.
  *
- * Each variant is another network: a stream that takes its time; one that moves a few bytes at a
+ * Each variant is another network: a stream that takes its time; one that moves little at a
  * time, resends and pauses; frames. With sanitizers, the second only. Programs that speak raw
  * bytes are linked with PLACE_STREAMS, since a transport of frames takes whole frames only.
  */
@@ -16,8 +16,8 @@
 static const kc_sim_link_t plain = { .latency_ns = KC_US(200), .jitter_ns = KC_US(100) };
 static const kc_sim_link_t rough = { .latency_ns = KC_US(100),
                                      .jitter_ns = KC_US(300),
-                                     .most_bytes = 700,
-                                     .buffer_bytes = 4096,
+                                     .most_bytes = 3000,
+                                     .buffer_bytes = 8192,
                                      .read_pause_ns = KC_US(1),
                                      .drop_ppm = 3000,
                                      .resend_ns = KC_US(900),
