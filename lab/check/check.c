@@ -11,7 +11,7 @@
  *
  * Clocks    one vector clock for each fiber (coroutine, or thread), one for each address that
  *           an atomic released to. An access is remembered as (fiber, its time).
- * Shadow    for each 8 bytes the last write, and the last read of a few fibers; freed memory is
+ * Shadow    for each 4 bytes the last write, and the last read of a few fibers; freed memory is
  *           forgotten.
  * Limits    FIBERS at a time, others are not checked; what a pool thread of kc_block does is
  *           the waiting coroutine's; memcpy and its like are not seen.
@@ -43,7 +43,7 @@ struct seen {
 };
 
 struct cell {
-    uintptr_t addr; /* >> 3; 0: free */
+    uintptr_t addr; /* >> 2; 0: free */
     struct seen write, read[READS];
     unsigned turn;  /* the read to forget next */
 };
@@ -183,7 +183,7 @@ void __kct_release(void *p)
 
 static struct cell *cell_of(uintptr_t addr, bool make)
 {
-    uintptr_t key = addr >> 3;
+    uintptr_t key = addr >> 2;
     size_t i = hash(key, CELLS);
 
     for (int probe = 0; probe < PROBES; probe++, i = (i + 1) & (CELLS - 1)) {
@@ -247,10 +247,11 @@ static struct seen *place_of_read(struct cell *c)
 static void remember(struct cell *c, uint8_t mask, bool writes, void *site)
 {
     struct seen *s = writes ? &c->write : place_of_read(c);
-    uint8_t both = s->fiber == C.current ? s->mask : 0;
+    uint32_t time = C.fiber[C.current].at[C.current];
+    // An older one's other bytes are forgotten: they were touched before what came since.
+    uint8_t both = s->fiber == C.current && s->time == time ? s->mask : 0;
 
-    *s = (struct seen){ (uint16_t)C.current, (uint8_t)(mask | both),
-                        C.fiber[C.current].at[C.current], site };
+    *s = (struct seen){ (uint16_t)C.current, (uint8_t)(mask | both), time, site };
 }
 
 static void access(uintptr_t addr, size_t n, bool writes, void *site)
@@ -259,7 +260,7 @@ static void access(uintptr_t addr, size_t n, bool writes, void *site)
         return;
     C.busy = true; // not for what is called from here
     while (n) {
-        size_t first = addr & 7, here = 8 - first < n ? 8 - first : n;
+        size_t first = addr & 3, here = 4 - first < n ? 4 - first : n;
         uint8_t mask = (uint8_t)(((1u << here) - 1) << first);
         struct cell *c = cell_of(addr, true);
         check(c, mask, writes, site);
@@ -288,7 +289,7 @@ static void forget(uintptr_t addr, size_t n)
 {
     if (!is_on())
         return;
-    for (uintptr_t a = addr & ~(uintptr_t)7; a < addr + n; a += 8) {
+    for (uintptr_t a = addr & ~(uintptr_t)3; a < addr + n; a += 4) {
         struct cell *c = cell_of(a, false);
         if (c) // its place stays taken: others may lie behind it
             *c = (struct cell){ .addr = c->addr };
