@@ -22,11 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/check/check.h"
 #include "lab/explore/property.h"
 #include "lab/explore/story.h"
 #include "sched/sched.h"
-
-#define SITE __builtin_return_address(0)
 
 enum { FIBERS = 256, CELLS = 1 << 20, RELEASES = 1 << 14, READS = 3,
        PROBES = 16 };
@@ -102,7 +101,7 @@ static struct clock *released(uintptr_t addr, bool make)
     return NULL;
 }
 
-static void acquire(const void *p)
+void kci_check_acquire(const void *p)
 {
     struct clock *c = is_on() ? released((uintptr_t)p, false) : NULL;
 
@@ -110,7 +109,7 @@ static void acquire(const void *p)
         join(&C.fiber[C.current], c);
 }
 
-static void release(const void *p)
+void kci_check_release(const void *p)
 {
     struct clock *c = is_on() ? released((uintptr_t)p, true) : NULL;
 
@@ -120,12 +119,12 @@ static void release(const void *p)
     C.fiber[C.current].at[C.current]++;
 }
 
-static void ordered(const void *p, int order)
+void kci_check_ordered(const void *p, int order)
 {
     if (order != __ATOMIC_RELAXED && order != __ATOMIC_RELEASE)
-        acquire(p);
+        kci_check_acquire(p);
     if (order == __ATOMIC_RELEASE || order >= __ATOMIC_ACQ_REL)
-        release(p);
+        kci_check_release(p);
 }
 
 /* ---- fibers: ThreadSanitizer's interface, called by the library ---- */
@@ -171,12 +170,12 @@ void kci_check_landed(void)
 
 void __kct_acquire(void *p)
 {
-    acquire(p);
+    kci_check_acquire(p);
 }
 
 void __kct_release(void *p)
 {
-    release(p);
+    kci_check_release(p);
 }
 
 /* ---- accesses ---- */
@@ -271,15 +270,15 @@ static void access(uintptr_t addr, size_t n, bool writes, void *site)
     C.busy = false;
 }
 
-static void point(void)
+void kci_check_point(void)
 {
     if (kci_lab_on && !C.busy)
         kc_point();
 }
 
-static void touch(const void *p, size_t n, bool writes, void *site)
+void kci_check_touch(const void *p, size_t n, bool writes, void *site)
 {
-    point();
+    kci_check_point();
     access((uintptr_t)p, n, writes, site);
 }
 
@@ -312,5 +311,3 @@ void *realloc(void *p, size_t bytes)
         forget((uintptr_t)p, malloc_usable_size(p));
     return __libc_realloc(p, bytes);
 }
-
-#include "lab/check/hooks.h"

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lab/check/hooks.h — what gcc and clang call, once for the program (__tsan_) and once for the
- * library (__kct_). Included by check.c only: it is a list.
+ * lab/check/hooks.c — what gcc and clang call, once for the program (__tsan_) and once for
+ * the library (__kct_). A list.
  *
  * gcc compares and exchanges through …_strong and …_weak, clang through …_val.
  */
+#include <stdint.h>
+#include <string.h>
+
+#include "lab/check/check.h"
+
+#define SITE __builtin_return_address(0)
 #define EACH_SIZE(X) X(1) X(2) X(4) X(8) X(16)
 
 /* ---- plain accesses: the program's are points and checked, the library's are nothing ---- */
 
 #define PLAIN(n)                                                                               \
-    void __tsan_read##n(void *p) { touch(p, n, false, SITE); }                                 \
-    void __tsan_write##n(void *p) { touch(p, n, true, SITE); }                                 \
-    void __tsan_unaligned_read##n(void *p) { touch(p, n, false, SITE); }                       \
-    void __tsan_unaligned_write##n(void *p) { touch(p, n, true, SITE); }                       \
-    void __tsan_volatile_read##n(void *p) { touch(p, n, false, SITE); }                        \
-    void __tsan_volatile_write##n(void *p) { touch(p, n, true, SITE); }                        \
-    void __tsan_read_write##n(void *p) { touch(p, n, true, SITE); }                            \
+    void __tsan_read##n(void *p) { kci_check_touch(p, n, false, SITE); }                       \
+    void __tsan_write##n(void *p) { kci_check_touch(p, n, true, SITE); }                       \
+    void __tsan_unaligned_read##n(void *p) { kci_check_touch(p, n, false, SITE); }             \
+    void __tsan_unaligned_write##n(void *p) { kci_check_touch(p, n, true, SITE); }             \
+    void __tsan_volatile_read##n(void *p) { kci_check_touch(p, n, false, SITE); }              \
+    void __tsan_volatile_write##n(void *p) { kci_check_touch(p, n, true, SITE); }              \
+    void __tsan_read_write##n(void *p) { kci_check_touch(p, n, true, SITE); }                  \
     void __kct_read##n(void *p) { (void)p; }                                                   \
     void __kct_write##n(void *p) { (void)p; }                                                  \
     void __kct_unaligned_read##n(void *p) { (void)p; }                                         \
@@ -24,8 +30,8 @@
     void __kct_read_write##n(void *p) { (void)p; }
 EACH_SIZE(PLAIN)
 
-void __tsan_read_range(void *p, size_t n) { touch(p, n, false, SITE); }
-void __tsan_write_range(void *p, size_t n) { touch(p, n, true, SITE); }
+void __tsan_read_range(void *p, size_t n) { kci_check_touch(p, n, false, SITE); }
+void __tsan_write_range(void *p, size_t n) { kci_check_touch(p, n, true, SITE); }
 void __kct_read_range(void *p, size_t n) { (void)p, (void)n; }
 void __kct_write_range(void *p, size_t n) { (void)p, (void)n; }
 
@@ -39,19 +45,19 @@ void __kct_func_exit(void) {}
 /* clang makes calls of them; they are accesses too. */
 void *__tsan_memcpy(void *to, const void *from, size_t n)
 {
-    touch(from, n, false, SITE);
-    touch(to, n, true, SITE);
+    kci_check_touch(from, n, false, SITE);
+    kci_check_touch(to, n, true, SITE);
     return memcpy(to, from, n);
 }
 void *__tsan_memmove(void *to, const void *from, size_t n)
 {
-    touch(from, n, false, SITE);
-    touch(to, n, true, SITE);
+    kci_check_touch(from, n, false, SITE);
+    kci_check_touch(to, n, true, SITE);
     return memmove(to, from, n);
 }
 void *__tsan_memset(void *to, int byte, size_t n)
 {
-    touch(to, n, true, SITE);
+    kci_check_touch(to, n, true, SITE);
     return memset(to, byte, n);
 }
 void *__kct_memcpy(void *to, const void *from, size_t n) { return memcpy(to, from, n); }
@@ -66,14 +72,14 @@ void *__kct_memset(void *to, int byte, size_t n) { return memset(to, byte, n); }
         before;                                                                                \
         uint##bits##_t v = __atomic_load_n(p, __ATOMIC_SEQ_CST);                               \
         if (order != __ATOMIC_RELAXED)                                                         \
-            acquire(p);                                                                        \
+            kci_check_acquire(p);                                                              \
         return v;                                                                              \
     }                                                                                          \
     void prefix##atomic##bits##_store(uint##bits##_t *p, uint##bits##_t v, int order)          \
     {                                                                                          \
         before;                                                                                \
         if (order != __ATOMIC_RELAXED)                                                         \
-            release(p);                                                                        \
+            kci_check_release(p);                                                              \
         __atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                              \
     }                                                                                          \
     UPDATE(prefix, bits, exchange, exchange_n, before)                                         \
@@ -89,7 +95,7 @@ void *__kct_memset(void *to, int byte, size_t n) { return memset(to, byte, n); }
         before;                                                                                \
         bool done = __atomic_compare_exchange_n(p, &expected, v, false, __ATOMIC_SEQ_CST,      \
                                                 __ATOMIC_SEQ_CST);                             \
-        ordered(p, done ? order : fail);                                                       \
+        kci_check_ordered(p, done ? order : fail);                                             \
         return expected;                                                                       \
     }                                                                                          \
     int prefix##atomic##bits##_compare_exchange_strong(                                        \
@@ -110,20 +116,22 @@ void *__kct_memset(void *to, int byte, size_t n) { return memset(to, byte, n); }
                                                  int order)                                    \
     {                                                                                          \
         before;                                                                                \
-        ordered(p, order);                                                                     \
+        kci_check_ordered(p, order);                                                           \
         return __atomic_##op(p, v, __ATOMIC_SEQ_CST);                                          \
     }
 
 #define BOTH(bits)                                                                             \
-    ATOMIC(__tsan_, bits, point())                                                             \
+    ATOMIC(__tsan_, bits, kci_check_point())                                                   \
     ATOMIC(__kct_, bits, (void)0)
 BOTH(8)
 BOTH(16)
 BOTH(32)
 BOTH(64)
 
+static char fences;
+
 /* A fence orders with every other fence: more than it has to. */
-void __tsan_atomic_thread_fence(int order) { ordered(&C, order); }
-void __kct_atomic_thread_fence(int order) { ordered(&C, order); }
+void __tsan_atomic_thread_fence(int order) { kci_check_ordered(&fences, order); }
+void __kct_atomic_thread_fence(int order) { kci_check_ordered(&fences, order); }
 void __tsan_atomic_signal_fence(int order) { (void)order; }
 void __kct_atomic_signal_fence(int order) { (void)order; }
