@@ -49,14 +49,19 @@ void *kci_os_map(size_t bytes)
     return kci_fails(KCI_FAULT_MAP) ? NULL : map_zeroes(NULL, bytes, 0);
 }
 
-/* Without MAP_ANON only a file could be shared: not with children. */
+/* A file without a name: the one thing that POSIX lets processes share without a clash. */
 void *kci_os_map_shared(size_t bytes)
 {
-    const int flags = MAP_SHARED | ANONYMOUS;
+    char name[] = "/tmp/kcoro-XXXXXX";
+    int fd = mkstemp(name);
 
-    if (!ANONYMOUS)
+    if (fd < 0)
         return NULL;
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    void *p = MAP_FAILED;
+    (void)unlink(name);
+    if (ftruncate(fd, (off_t)bytes) == 0)
+        p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    (void)close(fd);
     return p == MAP_FAILED ? NULL : p;
 }
 
