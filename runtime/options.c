@@ -142,6 +142,10 @@ static int choose_workers(const kc_opts_t *o, struct kci_config *out)
 
 static int choose_seed(const kc_opts_t *o, struct kci_config *out)
 {
+    if (kci_lab_run()) { // what is drawn is the schedule's to draw; faults repeat
+        out->seed = 1;
+        return 0;
+    }
     out->seed = o->seed;
     int rc = o->seed ? 1 : number("KCORO_SEED", 0, UINT64_MAX, &out->seed);
     if (rc == 0)

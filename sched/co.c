@@ -252,7 +252,8 @@ static void start(struct kc_co *co, const kc_attr_t *attr)
 /* Whether the child or its parent goes on is for the laboratory to say. */
 static void start_observed(struct kc_co *co, const kc_attr_t *attr)
 {
-    bool ours = co->home == co->rt->service; // its spawner may not be ready for others
+    // The spawner of one of our own may not be ready for others.
+    bool ours = co->home == co->rt->service && !co->detached;
 
     if (kci_is_explored(co->rt))
         co->rt->env.lab->born(co->rt->env.lab_ctx, co);

@@ -74,7 +74,7 @@ static int turn_until(struct kci_worker *w, kc_deadline_t dl)
         get_up(w);
         int turns = take_turns(w, TURNS);
         bool quiet = lie_down(w);
-        if (!turns && quiet && kci_jump_clock(rt))
+        if (!turns && quiet && (kci_idle_settled(rt) || kci_jump_clock(rt)))
             continue;
         // The caller's clock: the system's, also under a virtual one.
         if (turns || ka_load(&rt->stop, acquire) || dl.ns <= kci_os_now()) // E-STOP in
@@ -136,7 +136,7 @@ static void drive_clock(struct kc_rt *rt, int64_t until_ns)
 
     get_up(w);
     for (;;) {
-        while (take_turns(w, TURNS)) {}
+        while (take_turns(w, TURNS) || kci_idle_settled(rt)) {}
         int64_t next = kci_timers_next(rt->timers);
         if (next > until_ns || ka_load(&rt->stop, acquire)) // E-STOP in
             break;

@@ -324,11 +324,15 @@ static void say_stuck(struct kc_rt *rt)
     (void)unused;
 }
 
-/* Say so, and let everybody end. False: that was done before, and somebody still waits. */
+/* Say so, and let everybody end. False: that was done before, and somebody still waits. In a
+ * laboratory the run is abandoned then. */
 static bool break_deadlock(struct kc_rt *rt)
 {
-    if (ka_xchg(&rt->deadlocked, 1, relaxed)) // relaxed: once; read when all have ended
-        return false;
+    if (ka_xchg(&rt->deadlocked, 1, relaxed)) { // relaxed: once; read when all have ended
+        if (kci_is_explored(rt)) // a laboratory has other runs to make
+            kci_rt_stop(rt);
+        return kci_is_explored(rt);
+    }
     say_stuck(rt);
     if (rt->root)
         kc_cancel_trigger(&rt->root->token, -EDEADLK);

@@ -57,8 +57,8 @@ typedef struct {
  * kc_test_run — run fn(arg) once, deterministically: one worker, virtual time, and a schedule
  * drawn from opts->seed.
  *
- * Returns  as kc_run, -EDEADLK when all wait; *trace_hash (may be NULL): equal for equal runs,
- *          on any compiler
+ * Returns  as kc_run, -EDEADLK when all wait, -EFAULT a property is broken; *trace_hash (may be
+ *          NULL): equal for equal runs, on any compiler
  * Runs on  plain thread
  */
 KC_EXPORT int kc_test_run(kc_fn fn, void *arg, const kc_opts_t *opts, uint64_t *trace_hash);
@@ -68,17 +68,19 @@ KC_EXPORT int kc_test_run(kc_fn fn, void *arg, const kc_opts_t *opts, uint64_t *
  * undo what it does to the world. `opts` and `result` may be NULL.
  *
  * On a failure prints the story to standard error, unless KC_EXPLORE_QUIET. A crash ends the
- * process, after a line with the string that repeats it.
+ * process, after a line with the string that repeats it (but for a stack that overflowed).
  *
  * Returns  0 none failed; -EFAULT one did, or a kc_sometimes was never true: result says why;
- *          -EINVAL strategy or replay string not understood; -ENOMEM; -EPERM in a coroutine
+ *          -EINVAL NULL function; strategy, seed, number or replay string not understood;
+ *          -ENOMEM; -EPERM in a coroutine, or inside another exploration
  * Runs on  plain thread
  */
 KC_EXPORT int kc_test_explore(kc_fn fn, void *arg, const kc_explore_opts_t *opts,
                               kc_explore_result_t *result);
 
 /*
- * kc_test_fuzz — run fn(arg) once with the schedule that `bytes` spell: a fuzzer searches.
+ * kc_test_fuzz — run fn(arg) once with the schedule that `bytes` spell: a fuzzer searches. What
+ * went wrong is printed to standard error.
  *
  * Returns  as kc_test_explore
  * Runs on  plain thread
@@ -111,8 +113,9 @@ KC_EXPORT void kc_point(void);
 /* ---- properties over all schedules ---- */
 
 /* kc_always(x): x holds whenever one comes here. kc_never(x): it never does. kc_sometimes(x):
- * in one of the schedules at least it does, so the interesting place was reached; asked at the
- * end of an exploration. x is not evaluated outside the laboratory. */
+ * in one of the schedules at least it does; asked at the end of an exploration, of each place
+ * that some schedule passed: write it where one always comes. x is not evaluated outside the
+ * laboratory. */
 #define kc_always(x) KCI_PROPERTY(KCI_ALWAYS, x)
 #define kc_never(x) KCI_PROPERTY(KCI_NEVER, x)
 #define kc_sometimes(x) KCI_PROPERTY(KCI_SOMETIMES, x)

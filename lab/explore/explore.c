@@ -3,7 +3,8 @@
  * lab/explore/explore.c — one schedule after the other, and what is said at the end.
  *
  * The portfolio takes the random strategies in turn, each schedule with a seed of its own, so
- * schedule n of seed s is the same whatever was run before it. The first failure is kept as a
+ * schedule n of seed s is the same whatever was run before it (but for pct, whose changes are
+ * spread over the longest run so far). The first failure is kept as a
  * plan; at the end it is made short, run once more with its story, and told.
  */
 #include "lab/explore/explore.h"
@@ -23,11 +24,6 @@ static const char *const names[] = {
     [KCI_PORTFOLIO] = "portfolio", [KCI_DFS] = "dfs", [KCI_LISTED] = "replay",
     [KCI_FUZZ] = "fuzz",
 };
-
-const char *kci_strategy_name(enum kci_strategy s)
-{
-    return names[s];
-}
 
 /* ---- what was asked for ---- */
 
@@ -99,7 +95,7 @@ static int read_number(struct kci_exploration *x, const char *name, uint64_t giv
     if (given || !text)
         return 0;
     *out = strtoull(text, &end, 0);
-    if (*text < '0' || *text > '9' || *end)
+    if (*text < '0' || *text > '9' || *end || (deflt != 1 && !*out)) // no schedules are no test
         return complain(x, name, text, "a number");
     return 0;
 }
@@ -276,17 +272,26 @@ static void check_same(const struct kci_exploration *x)
                 (unsigned)(uint32_t)x->run->hash, (unsigned)x->found_hash);
 }
 
+/* What is there already stays, if it does not fit. */
+static void spell(struct kci_exploration *x)
+{
+    char text[sizeof x->result->replay];
+
+    x->found_hash = (uint32_t)x->run->hash;
+    if (kci_replay_write(&x->found, x->found_hash, text, sizeof text) >= 0)
+        memcpy(x->result->replay, text, sizeof text);
+}
+
 static void explain(struct kci_exploration *x)
 {
-    kc_explore_result_t *res = x->result;
-
+    if (x->failure == KCI_FAIL_HANG) // each further run would hang as long
+        return;
     if (x->failure != KCI_FAIL_CRASH)
         kci_shrink(x);
     retell(x);
     if (x->run->failure == x->failure) {
-        snprintf(res->why, sizeof res->why, "%s", x->run->why);
-        x->found_hash = (uint32_t)x->run->hash;
-        (void)kci_replay_write(&x->found, x->found_hash, res->replay, sizeof res->replay);
+        snprintf(x->result->why, sizeof x->result->why, "%s", x->run->why);
+        spell(x);
     }
 }
 
@@ -317,7 +322,7 @@ static int replay(struct kci_exploration *x)
     res->trace_hash = x->run->hash;
     res->failures = res->first = x->run->failure != KCI_FINE;
     snprintf(res->why, sizeof res->why, "%s", x->run->why);
-    (void)kci_replay_write(&x->found, (uint32_t)x->run->hash, res->replay, sizeof res->replay);
+    spell(x);
     return res->failures ? -EFAULT : 0;
 }
 
@@ -336,7 +341,7 @@ static void run_all(struct kci_exploration *x)
         res->trace_hash = kci_mix(res->trace_hash, x->run->hash);
         if (x->run->failure)
             keep(x);
-        if (res->failures && x->flags & KC_EXPLORE_FIRST)
+        if (res->failures && (x->flags & KC_EXPLORE_FIRST || x->run->failure == KCI_FAIL_HANG))
             break;
         progress(x, false);
     }

@@ -47,7 +47,6 @@ void kci_explore_summary(const struct kci_exploration *x, FILE *out);
 
 /* One run by a plan of which nothing is remembered. */
 void kci_explore_once(struct kci_exploration *x, const struct kci_plan *plan);
-const char *kci_strategy_name(enum kci_strategy s);
 
 /* ---- dfs.c ---- */
 /* The plan behind the run just made; false: there is none. */
@@ -55,7 +54,7 @@ bool kci_dfs_next(const struct kci_run *r, unsigned preemptions, struct kci_devi
                   uint32_t *ndev);
 
 /* ---- shrink.c ---- */
-/* Makes x->found as short as it can and leaves its run in x->run, told if there is a story. */
+/* Makes x->found as short as it can; x->run is some other run then. */
 void kci_shrink(struct kci_exploration *x);
 
 #endif

@@ -4,8 +4,11 @@
  *
  * Crash   a run that crashes takes the process with it. Before it does, a line says which
  *         schedule that was: the handler only writes what replay.c spells without allocating.
+ *         It has no stack of its own (POSIX leaves that to X/Open), so of a stack overflow
+ *         nothing is said.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,15 +16,26 @@
 #include "lab/explore/explore.h"
 #include "lab/explore/lab.h"
 
+void kci_lab_check_leaks(struct kci_run *r, uint64_t before)
+{
+    uint64_t left = kci_mem_blocks_in_use();
+
+    if (left > before)
+        kci_run_fail(r, KCI_FAIL_LEAK,
+                     "leak: %llu of the library's objects (channels, handles, tokens) were not "
+                     "given back",
+                     (unsigned long long)(left - before));
+}
+
 void kci_lab_configure(struct kci_config *cfg)
 {
     struct kci_run *r = kci_lab_run();
 
     if (!r)
         return;
+    kci_run_forget_actors(r); // of a runtime before this one
     cfg->workers = 1;
     cfg->flags |= KC_RT_DETERMINISTIC | KC_RT_VIRTUAL_TIME | KC_RT_DEADLOCK_CHECK;
-    cfg->seed = 1; // what is drawn is the plan's to draw
     cfg->env.lab = &kci_run_lab;
     cfg->env.lab_ctx = r;
 }
@@ -38,12 +52,8 @@ static void execute(struct kci_exploration *x)
     kci_lab_enter(NULL, NULL);
     if (rc < 0)
         kci_run_fail(r, KCI_FAIL_RESULT, "the function returned %d: %s", rc, kc_strerror(rc));
-    uint64_t left = kci_mem_blocks_in_use();
-    if (left > before && !(x->flags & KC_EXPLORE_KEEPS))
-        kci_run_fail(r, KCI_FAIL_LEAK,
-                     "leak: %llu of the library's objects (channels, handles, tokens) were not "
-                     "given back",
-                     (unsigned long long)(left - before));
+    if (!(x->flags & KC_EXPLORE_KEEPS))
+        kci_lab_check_leaks(r, before);
 }
 
 /* ---- crashes ---- */
@@ -131,7 +141,6 @@ int kc_test_fuzz(kc_fn fn, void *arg, const void *bytes, size_t n)
         return -EPERM;
     int rc = kci_explore_init(&x, &opts, false);
     if (!rc) {
-        x.replays = true;
         x.found = (struct kci_plan){
             .strategy = KCI_FUZZ, .seed = 1, .bytes = bytes, .nbytes = n
         };
@@ -139,6 +148,8 @@ int kc_test_fuzz(kc_fn fn, void *arg, const void *bytes, size_t n)
         kci_run_prepare(x.run, &x.found, x.most_steps);
         execute(&x);
         rc = x.run->failure ? -EFAULT : 0;
+        if (rc)
+            fprintf(stderr, "kcoro-explore: %s\n", x.run->why);
     }
     kci_explore_fini(&x);
     return rc;
@@ -162,6 +173,8 @@ int kc_test_run(kc_fn fn, void *arg, const kc_opts_t *opts, uint64_t *trace_hash
     kci_lab_enter(NULL, NULL);
     if (trace_hash)
         *trace_hash = r->hash;
+    if (rc >= 0 && (r->failure == KCI_FAIL_DEADLOCK || r->failure == KCI_FAIL_LOST_WAKEUP))
+        rc = -EDEADLK; // and abandoned
     if (rc >= 0 && r->failure == KCI_FAIL_PROPERTY)
         rc = -EFAULT;
     kci_run_destroy(r);

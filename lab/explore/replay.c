@@ -18,7 +18,7 @@ static void put(struct text *t, const char *s)
 {
     size_t n = strlen(s);
 
-    if (n >= t->left) {
+    if (t->full || n >= t->left) {
         t->full = true;
         return;
     }

@@ -35,9 +35,15 @@ void kci_run_destroy(struct kci_run *r)
         kci_os_unmap(r, sizeof *r);
 }
 
-void kci_run_prepare(struct kci_run *r, const struct kci_plan *plan, uint64_t most_steps)
+void kci_run_forget_actors(struct kci_run *r)
 {
     memset(r->actor, 0, (r->nactors + 1) * sizeof r->actor[0]);
+    r->nactors = 0;
+}
+
+void kci_run_prepare(struct kci_run *r, const struct kci_plan *plan, uint64_t most_steps)
+{
+    kci_run_forget_actors(r);
     memset(r, 0, offsetof(struct kci_run, actor));
     r->plan = *plan;
     r->most_steps = most_steps;
@@ -196,7 +202,7 @@ static bool sleeps_through(const struct kc_co *co)
 
 static bool is_program(const struct kc_co *co)
 {
-    return co->home != co->rt->service;
+    return co->home != co->rt->service || co->detached;
 }
 
 static void stuck(void *ctx)

@@ -58,6 +58,7 @@ enum kci_failure {
     KCI_FAIL_ENDLESS,
     KCI_FAIL_LEAK,
     KCI_FAIL_CRASH,
+    KCI_FAIL_HANG,
     KCI_FAIL_LIMIT,
     KCI_FAIL_RACE
 };
@@ -93,6 +94,10 @@ struct kci_run {
 struct kci_run *kci_run_create(bool shared);
 void kci_run_destroy(struct kci_run *r);
 void kci_run_prepare(struct kci_run *r, const struct kci_plan *plan, uint64_t most_steps);
+/* Another runtime begins in the same run. */
+void kci_run_forget_actors(struct kci_run *r);
+/* The library has more memory than `before`. */
+void kci_lab_check_leaks(struct kci_run *r, uint64_t before);
 /* The first one counts. */
 KCI_PRINTF(3, 4)
 void kci_run_fail(struct kci_run *r, enum kci_failure what, const char *fmt, ...);

@@ -17,6 +17,7 @@ struct shrinker {
     struct kci_exploration *x;
     struct kci_plan plan; /* listed, in x->found_dev */
     unsigned tries;
+    char why[sizeof ((struct kci_run *)0)->why]; /* with other words it is another failure */
 };
 
 static bool fails(struct shrinker *s, const struct kci_deviation *dev, uint32_t ndev)
@@ -27,7 +28,9 @@ static bool fails(struct shrinker *s, const struct kci_deviation *dev, uint32_t 
     plan.ndev = ndev;
     s->tries++;
     kci_explore_once(s->x, &plan);
-    return s->x->run->failure == s->x->failure;
+    enum kci_failure f = s->x->run->failure;
+    bool in_words = f == KCI_FAIL_PROPERTY || f == KCI_FAIL_RESULT; // others count something
+    return f == s->x->failure && (!in_words || !strcmp(s->x->run->why, s->why));
 }
 
 /* Returns whether one was found; it is in dev then. */
@@ -92,10 +95,13 @@ void kci_shrink(struct kci_exploration *x)
     struct kci_deviation *dev = x->found_dev;
 
     kci_explore_once(x, &x->found); // its choices
+    memcpy(s.why, x->run->why, sizeof s.why);
     s.plan.strategy = KCI_LISTED;
     s.plan.seed = x->seed; // nothing is drawn any more
+    if (x->run->failure != x->failure)
+        return;
     s.plan.ndev = kci_deviations(x->run, dev);
-    if (x->run->failure == x->failure && fails(&s, dev, s.plan.ndev)) {
+    if (fails(&s, dev, s.plan.ndev)) {
         if (!find_simple(&s, dev))
             shorten(&s, dev);
         s.tries = 0;

@@ -70,6 +70,12 @@ unsigned kci_timers_expire(struct kci_timers *ts, int64_t now_ns)
     return 0;
 }
 
+void kci_rt_stop(struct kc_rt *r)
+{
+    (void)r;
+    kcmc_assert(!"no model is explored");
+}
+
 bool kci_idle_settled(struct kc_rt *r)
 {
     (void)r;
