@@ -186,6 +186,8 @@ int kc_rt_spawn(kc_rt_t *rt, kc_fn fn, void *arg)
 {
     if (!rt || !fn)
         return -EINVAL;
+    if (rt->shutdown && kc_cancel_check(rt->shutdown)) // the supervisor may not have heard yet
+        return -ECANCELED;
     return kci_co_spawn(rt, &(struct kci_spawn){ rt->root, fn, arg, 0, NULL, false }, NULL);
 }
 
