@@ -4,7 +4,8 @@
  *
  * Each runtime has one table: the real one, or a simulated one in tests. Clock, entropy and
  * system calls that wait go through it. A runtime may have a *laboratory*: then every choice of
- * the scheduler is the laboratory's. Without one the cost is a predicted branch on slow paths.
+ * the scheduler is the laboratory's. Without one the cost is a predicted branch where a
+ * coroutine is left, and on slow paths.
  */
 #ifndef CORE_ENV_H
 #define CORE_ENV_H
@@ -23,7 +24,6 @@ struct kc_rt;
 /* What is being chosen, beside who goes on. */
 enum kci_choice {
     KCI_CHOICE_SELECT, /* which of the clauses that are left a fair select looks at next */
-    KCI_CHOICE_VICTIM, /* which worker to steal from */
     KCI_CHOICE_LINK,   /* what becomes of bytes on a simulated link: lab/sim */
     KCI_CHOICE_COUNT
 };

@@ -187,7 +187,6 @@ static struct kc_co *steal(struct kci_worker *w)
     struct kc_rt *rt = w->rt;
     unsigned start = (unsigned)(kci_worker_random(w) % rt->nworkers);
 
-    start = kci_decide(&rt->env, KCI_CHOICE_VICTIM, rt->nworkers, start);
     for (unsigned i = 0; i < rt->nworkers; i++) {
         struct kci_worker *victim = &rt->workers[(start + i) % rt->nworkers];
         struct kc_co *co = victim == w ? NULL : kci_ring_steal(&w->ring, &victim->ring);

@@ -77,7 +77,7 @@ static bool is_told(const struct kci_run *r)
 
 /* ---- actors ---- */
 
-static struct kci_actor *actor_of(struct kci_run *r, const struct kc_co *co)
+struct kci_actor *kci_actor_of(struct kci_run *r, const struct kc_co *co)
 {
     return &r->actor[co->id < KCI_ACTORS ? co->id : 0];
 }
@@ -85,7 +85,7 @@ static struct kci_actor *actor_of(struct kci_run *r, const struct kc_co *co)
 static void born(void *ctx, struct kc_co *co)
 {
     struct kci_run *r = ctx;
-    struct kci_actor *a = actor_of(r, co);
+    struct kci_actor *a = kci_actor_of(r, co);
 
     if (a == r->actor)
         kci_run_fail(r, KCI_FAIL_LIMIT, "more than %d coroutines", KCI_ACTORS - 1);
@@ -102,7 +102,7 @@ static void ended(void *ctx, struct kc_co *co)
 {
     struct kci_run *r = ctx;
 
-    actor_of(r, co)->co = NULL;
+    kci_actor_of(r, co)->co = NULL;
     remember(r, co->id << 8 | 2);
     if (is_told(r))
         kci_story_note(r->story, co->id, KCI_EVENT_ENDS);

@@ -98,6 +98,8 @@ void kci_run_prepare(struct kci_run *r, const struct kci_plan *plan, uint64_t mo
 void kci_run_forget_actors(struct kci_run *r);
 /* The library has more memory than `before`. */
 void kci_lab_check_leaks(struct kci_run *r, uint64_t before);
+/* What is known of co. */
+struct kci_actor *kci_actor_of(struct kci_run *r, const struct kc_co *co);
 /* The first one counts. */
 KCI_PRINTF(3, 4)
 void kci_run_fail(struct kci_run *r, enum kci_failure what, const char *fmt, ...);

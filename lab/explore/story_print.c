@@ -188,7 +188,7 @@ void kci_story_print(struct kci_story *s, FILE *out)
 {
     struct printer p = printer(s, out);
 
-    if (!resolve(&p))
+    if (!p.n || !resolve(&p))
         return;
     bool columns = find_columns(&p);
     if (p.first)

@@ -63,20 +63,15 @@ void kci_strategy_born(struct kci_run *r, struct kci_actor *a)
 
 /* ---- priorities ---- */
 
-static struct kci_actor *actor(struct kci_run *r, const struct kc_co *co)
-{
-    return &r->actor[co->id < KCI_ACTORS ? co->id : 0];
-}
-
 static unsigned highest(struct kci_run *r, const struct kci_runnable *set,
                         const struct kc_co *self, struct kci_actor **who)
 {
     unsigned i = self ? 1 : 0, best = 0;
 
-    *who = self ? actor(r, self) : NULL;
+    *who = self ? kci_actor_of(r, self) : NULL;
     for (const struct kc_co *co = set->head; co; co = co->next, i++)
-        if (!*who || actor(r, co)->priority > (*who)->priority) {
-            *who = actor(r, co);
+        if (!*who || kci_actor_of(r, co)->priority > (*who)->priority) {
+            *who = kci_actor_of(r, co);
             best = i;
         }
     return best;
